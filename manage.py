@@ -1,0 +1,21 @@
+#!/usr/bin/env python
+"""Run a management command, such as ``manage.py migrate``."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Hand the command line to Django, or say in one line how Django gets here."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    try:
+        from django.core.management import execute_from_command_line  # noqa: PLC0415  # to word its absence
+    except ModuleNotFoundError:
+        sys.exit(
+            "Django is not installed for this Python. `make demo` sets all up; then use .venv/bin/python manage.py"
+        )
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
