@@ -1,0 +1,116 @@
+"""The closed lists: kinds of session, why not, why it ended."""
+
+from django.db import models
+
+
+class SessionType(models.TextChoices):
+    """Salesforce's names for the two kinds (``AuthSession.SessionType``)."""
+
+    UI = "UI", "UI"
+    SUBSTITUTE_USER = "SubstituteUser", "SubstituteUser"
+
+
+class LoginType(models.TextChoices):
+    APPLICATION = "application", "Application"
+    LOGIN_AS = "login_as", "Login-As"
+
+
+class LoginStatus(models.TextChoices):
+    SUCCESS = "success", "Success"
+    WRONG_PASSWORD = "wrong_password", "Wrong password"  # noqa: S105
+    LOCKED = "locked", "Account locked"
+    INACTIVE = "inactive", "User inactive"
+    FROZEN = "frozen", "User frozen"
+
+
+class Basis(models.TextChoices):
+    """What a log-in-as rests on. Grants, delegated groups and support organizations will stand beside it."""
+
+    ANY_USER = "any_user", "Administrators Can Log in as Any User"
+
+
+class OperatorRole(models.TextChoices):
+    NONE = "", "–"
+    SALES = "sales", "Sales"
+    SUPPORT = "support", "Support"
+
+
+class Refusal(models.TextChoices):
+    """Why someone may not log in as someone, in the order in which the rule asks. The label is what a person reads."""
+
+    NOT_FOUND = "not_found", "There is no such user in your organization."
+    NO_PERMISSION = (
+        "no_permission",
+        "To log in as users you need Modify All Data and Manage Users on your profile. Ask your administrator.",
+    )
+    SELF = "self", "This is you."
+    NESTED = "nested", "You are already logged in as a user. Log out as that user first."
+    INACTIVE = "inactive", "This user is inactive. Only active users can be logged in as."
+    EXTERNAL = "external", "This is an external site user. External users are never logged in as from here."
+    EDITION = "edition", "Your organization's edition does not have Administrators Can Log in as Any User."
+    PROTECTED = "protected", "This user is an administrator, and your organization protects administrators."
+    NOT_PROVISIONED = (
+        "not_provisioned",
+        "Administrators Can Log in as Any User is not provisioned for your organization yet.",
+    )
+    OFF = "off", "Administrators Can Log in as Any User is off in Login Access Policies."
+
+    @property
+    def short(self) -> str:
+        """Two or three words, for a row of a list."""
+        return _SHORT[self]
+
+
+_SHORT: dict[Refusal, str] = {
+    Refusal.NOT_FOUND: "not found",
+    Refusal.NO_PERMISSION: "no permission",
+    Refusal.SELF: "this is you",
+    Refusal.NESTED: "already logged in",
+    Refusal.INACTIVE: "inactive",
+    Refusal.EXTERNAL: "external user",
+    Refusal.EDITION: "not in edition",
+    Refusal.PROTECTED: "protected",
+    Refusal.NOT_PROVISIONED: "not provisioned",
+    Refusal.OFF: "switched off",
+}
+
+
+class EndCause(models.TextChoices):
+    """Why an impersonation ended. The label goes on: "Your visit as NAME ended: …"."""
+
+    LOGGED_OUT = "logged_out", "logged out"
+    TIME_LIMIT = "time_limit", "the time limit was reached"
+    IDLE = "idle", "there was no activity for too long"
+    PARENT_SESSION_ENDED = "parent_session_ended", "the administrator's own session ended"
+    ENDED_BY_ADMINISTRATOR = "ended_by_administrator", "an administrator ended it"
+    ENDED_BY_TARGET = "ended_by_target", "the user ended it"
+    POLICY_CHANGED = "policy_changed", "Administrators Can Log in as Any User was switched off"
+    DEPROVISIONED = "deprovisioned", "Administrators Can Log in as Any User is no longer provisioned"
+    EDITION_CHANGED = "edition_changed", "the organization's edition no longer has this feature"
+    GRANT_REVOKED = "grant_revoked", "the user took back the grant"
+    GRANT_EXPIRED = "grant_expired", "the user's grant ran out"
+    DELEGATE_REMOVED = "delegate_removed", "the delegated administrator was removed from the group"
+    OUT_OF_REACH = "out_of_reach", "the user is no longer in reach"
+    BECAME_PROTECTED = "became_protected", "the user is an administrator and administrators are protected"
+    TARGET_DEACTIVATED = "target_deactivated", "the user was deactivated"
+    TARGET_BECAME_EXTERNAL = "target_became_external", "the user became an external site user"
+    ACTOR_DEACTIVATED = "actor_deactivated", "the administrator was deactivated"
+    ACTOR_FROZEN = "actor_frozen", "the administrator was frozen"
+    ACTOR_LOST_PERMISSION = "actor_lost_permission", "the administrator lost a permission that it needs"
+    PASSWORD_CHANGED = "password_changed", "a password was changed"  # noqa: S105
+    ADDRESS_CHANGED = "address_changed", "the network address changed"
+
+
+END_CAUSE: dict[Refusal, EndCause] = {
+    # A running visit whose rule now says no ends with the cause that belongs to the reason. Total: a gap fails a test.
+    Refusal.NOT_FOUND: EndCause.OUT_OF_REACH,
+    Refusal.NO_PERMISSION: EndCause.ACTOR_LOST_PERMISSION,
+    Refusal.SELF: EndCause.OUT_OF_REACH,
+    Refusal.NESTED: EndCause.OUT_OF_REACH,
+    Refusal.INACTIVE: EndCause.TARGET_DEACTIVATED,
+    Refusal.EXTERNAL: EndCause.TARGET_BECAME_EXTERNAL,
+    Refusal.EDITION: EndCause.EDITION_CHANGED,
+    Refusal.PROTECTED: EndCause.BECAME_PROTECTED,
+    Refusal.NOT_PROVISIONED: EndCause.DEPROVISIONED,
+    Refusal.OFF: EndCause.POLICY_CHANGED,
+}

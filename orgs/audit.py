@@ -1,0 +1,132 @@
+"""The trail: one closed list of actions, the sentence of each, and the one writer."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.utils import timezone
+
+from .models import AuditEvent
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+    from .http import Origin
+    from .models import Organization
+
+AUTOMATED_PROCESS = "Automated Process"
+
+
+class AuditAction(models.TextChoices):
+    """What can stand in the trail."""
+
+    POLICY_CHANGED = "login_access_policy.changed", "Login access policy changed"
+    IMPERSONATION_STARTED = "impersonation.started", "Logged in as a user"
+    IMPERSONATION_ENDED = "impersonation.ended", "Logged out as a user"
+    IMPERSONATION_REFUSED = "impersonation.refused", "Refused to log in as a user"
+    USER_CREATED = "user.created", "User created"
+    USER_CHANGED = "user.changed", "User changed"
+    USER_EMAIL_CHANGED = "user.email_changed", "E-mail address changed"
+    USER_PROFILE_CHANGED = "user.profile_changed", "Profile of a user changed"
+    USER_ROLE_CHANGED = "user.role_changed", "Role of a user changed"
+    USER_ACTIVATED = "user.activated", "User activated"
+    USER_DEACTIVATED = "user.deactivated", "User deactivated"
+    USER_FROZEN = "user.frozen", "User frozen"
+    USER_UNFROZEN = "user.unfrozen", "User unfrozen"
+    USER_UNLOCKED = "user.unlocked", "User unlocked"
+    PASSWORD_RESET_SENT = "user.password_reset_sent", "Password reset sent"  # noqa: S105
+    PASSWORD_CHANGED = "user.password_changed", "Password changed"  # noqa: S105
+    SESSIONS_ENDED = "user.sessions_ended", "Sessions ended"
+    PROFILE_CREATED = "profile.created", "Profile created"
+    PROFILE_CHANGED = "profile.changed", "Profile changed"
+    PROFILE_DELETED = "profile.deleted", "Profile deleted"
+    ROLE_CREATED = "role.created", "Role created"
+    ROLE_CHANGED = "role.changed", "Role changed"
+    ORGANIZATION_CREATED = "organization.created", "Organization created"
+
+
+A = AuditAction
+MANAGE_USERS, COMPANY, PROFILES, ROLES = "Manage Users", "Company Information", "Profiles", "Roles"
+
+# Section and sentence of each. The shapes are Salesforce's Setup Audit Trail's ("Logged in using Login-As access for").
+_WORDS: dict[AuditAction, tuple[str, str]] = {
+    A.POLICY_CHANGED: (MANAGE_USERS, "Changed {setting} from {old} to {new}"),
+    A.IMPERSONATION_STARTED: (MANAGE_USERS, "Logged in using Login-As access for {name}"),
+    A.IMPERSONATION_ENDED: (MANAGE_USERS, "Logged out using Login-As access for {name}: {cause}"),
+    A.IMPERSONATION_REFUSED: (MANAGE_USERS, "Was refused Login-As access for {name}: {reason}"),
+    A.USER_CREATED: (MANAGE_USERS, "Created new user {name}"),
+    A.USER_CHANGED: (MANAGE_USERS, "Changed {fields} of user {name}"),
+    A.USER_EMAIL_CHANGED: (MANAGE_USERS, "Changed email for user {name} from {old} to {new}"),
+    A.USER_PROFILE_CHANGED: (MANAGE_USERS, "Changed profile for user {name} from {old} to {new}"),
+    A.USER_ROLE_CHANGED: (MANAGE_USERS, "Changed role for user {name} from {old} to {new}"),
+    A.USER_ACTIVATED: (MANAGE_USERS, "Activated user {name}"),
+    A.USER_DEACTIVATED: (MANAGE_USERS, "Deactivated user {name}"),
+    A.USER_FROZEN: (MANAGE_USERS, "Froze user {name}"),
+    A.USER_UNFROZEN: (MANAGE_USERS, "Unfroze user {name}"),
+    A.USER_UNLOCKED: (MANAGE_USERS, "Unlocked user {name}"),
+    A.PASSWORD_RESET_SENT: (MANAGE_USERS, "Sent a password reset to user {name}"),
+    A.PASSWORD_CHANGED: (MANAGE_USERS, "Changed password of user {name}"),
+    A.SESSIONS_ENDED: (MANAGE_USERS, "Ended the sessions of user {name}"),
+    A.PROFILE_CREATED: (PROFILES, "Created profile {profile}"),
+    A.PROFILE_CHANGED: (PROFILES, "Changed profile {profile}"),
+    A.PROFILE_DELETED: (PROFILES, "Deleted profile {profile}"),
+    A.ROLE_CREATED: (ROLES, "Created role {role}"),
+    A.ROLE_CHANGED: (ROLES, "Changed role {role}"),
+    A.ORGANIZATION_CREATED: (COMPANY, "Created organization {name}, {edition} Edition"),
+}
+
+
+def build_event(  # noqa: PLR0913  # every part of a row, by name
+    action: AuditAction,
+    *,
+    origin: "Origin",
+    organization_id: int,
+    about: "User | None" = None,
+    user: "User | None" = None,
+    impersonation_id: int | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    at: datetime | None = None,
+    **words: str,
+) -> AuditEvent:
+    """Return the unsaved row for ``action``; for the few callers that write many rows in one statement.
+
+    User is the account it was done as, Delegate User the person at the keyboard where that is someone else. With
+    ``user`` given (start, end and refusal of a visit) User is that person and Delegate User is blank.
+    """
+    section, sentence = _WORDS[action]
+    if about is not None:
+        words.setdefault("name", str(about))
+    doer = user or origin.user
+    delegate = origin.actor if user is None and origin.is_impersonating else None
+    return AuditEvent(
+        organization_id=organization_id,
+        created_at=at or timezone.now(),
+        action=action,
+        section=section,
+        sentence=sentence.format(**words),
+        user=doer,
+        user_name=str(doer) if doer else f"{AUTOMATED_PROCESS} ({origin.command})" if origin.command else AUTOMATED_PROCESS,
+        delegate_user=delegate,
+        delegate_user_name=str(delegate) if delegate else "",
+        about=about,
+        about_name=str(about) if about else "",
+        address=origin.address,
+        agent=origin.agent,
+        session_public_id=origin.session_public_id,
+        impersonation_id=impersonation_id or origin.impersonation_id,
+        request_id=origin.request_id,
+        before=before or {},
+        after=after or {},
+    )
+
+
+def record(action: AuditAction, *, origin: "Origin", organization: "Organization | int", **rest: Any) -> AuditEvent:  # noqa: ANN401
+    """Write one row of the trail, in the transaction of the change it tells of, and return it.
+
+    ``rest`` is that of :func:`build_event`: whom it is about, before and after, the sentence's words.
+    """
+    organization_id = organization if isinstance(organization, int) else organization.pk
+    event = build_event(action, origin=origin, organization_id=organization_id, **rest)
+    event.save(force_insert=True)
+    return event

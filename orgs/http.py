@@ -1,0 +1,100 @@
+"""What a request says of who does something and from where."""
+
+import ipaddress
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.utils.http import url_has_allowed_host_and_scheme
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from accounts.models import User
+
+AGENT_LENGTH = 300
+PATH_LENGTH = 500
+
+
+def client_address(request: "HttpRequest") -> str | None:
+    """Return the client's IP address (RFC 4291 text for IPv6), or None where there is none, as in a bare request.
+
+    ``X-Forwarded-For`` counts only as far as proxies of one's own append to it (``TRUSTED_PROXY_COUNT``, from the
+    right): whatever stands further left was written by the client.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUSTED_PROXY_COUNT:
+        forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        address = forwarded[-settings.TRUSTED_PROXY_COUNT :][0] or address
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
+
+
+def client_agent(request: "HttpRequest") -> str:
+    """Return the browser's name for itself, cut to what is stored."""
+    return request.META.get("HTTP_USER_AGENT", "")[:AGENT_LENGTH]
+
+
+def actor_of(request: "HttpRequest") -> "User":
+    """Return the person at the keyboard: ``request.actor``, or ``request.user`` for a request that was handed bare."""
+    actor: User = getattr(request, "actor", None) or request.user  # type: ignore[assignment]
+    return actor
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who does something and from where: what services hand on to the trail.
+
+    ``user`` is the account it is done as, ``actor`` the person at the keyboard. The two differ inside an
+    impersonation only. Both are None for what nobody signed in does; ``command`` then names what ran.
+    """
+
+    user: "User | None" = None
+    actor: "User | None" = None
+    address: str | None = None
+    agent: str = ""
+    session_public_id: uuid.UUID | None = None
+    impersonation_id: int | None = None
+    request_id: str = ""
+    command: str = ""
+
+    @classmethod
+    def of(cls, request: "HttpRequest") -> "Origin":
+        """Return the origin of what ``request`` asks for. An anonymous request has neither person."""
+        signed_in = request.user.is_authenticated
+        session = getattr(request, "session_row", None)
+        impersonation = getattr(request, "impersonation", None)
+        return cls(
+            user=request.user if signed_in else None,  # type: ignore[arg-type]
+            actor=actor_of(request) if signed_in else None,
+            address=client_address(request),
+            agent=client_agent(request),
+            session_public_id=session.public_id if session else None,
+            impersonation_id=impersonation.pk if impersonation else None,
+            request_id=getattr(request, "request_id", ""),
+        )
+
+    @classmethod
+    def automated(cls, command: str) -> "Origin":
+        """Return the origin of what ``command`` does with nobody signed in."""
+        return cls(command=command)
+
+    @property
+    def is_impersonating(self) -> bool:
+        """Whether the person at the keyboard wears another's account."""
+        return self.impersonation_id is not None
+
+
+def safe_path(text: str) -> str | None:
+    """Return ``text`` if it is a plain path on this site, else None: what a ``next`` may lead to.
+
+    Refused: other hosts and schemes, ``//host``, backslashes and control characters (browsers read both as slashes or
+    skip them, WHATWG URL), and whatever is not ASCII, which may be spelled as ``/`` or ``.`` to someone.
+    """
+    is_plain = text.startswith("/") and text.isascii() and text.isprintable() and "\\" not in text
+    if not is_plain or len(text) > PATH_LENGTH or not url_has_allowed_host_and_scheme(text, allowed_hosts=None):
+        return None
+    return text
