@@ -1,0 +1,30 @@
+"""Where allauth asks the portal."""
+
+from typing import TYPE_CHECKING
+
+from allauth.account.adapter import DefaultAccountAdapter
+
+from orgs.http import client_address, safe_path
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from .models import User
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Sign-up is closed, redirects stay on this site, and addresses are counted as everywhere else."""
+
+    def is_open_for_signup(self, request: "HttpRequest") -> bool:  # noqa: ARG002
+        return False
+
+    def is_safe_url(self, url: str | None) -> bool:
+        return url is not None and safe_path(url) is not None
+
+    def get_client_ip(self, request: "HttpRequest") -> str:
+        return client_address(request) or "unknown"
+
+
+def user_display(user: "User") -> str:
+    """Return how allauth's pages and mails name a user."""
+    return user.full_name

@@ -1,0 +1,36 @@
+"""Username and password."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.utils import timezone
+
+from .models import User
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class PasswordBackend(ModelBackend):
+    """Signs in the active, unfrozen and unlocked; an unknown username costs one password hash, as a known one does."""
+
+    def authenticate(
+        self,
+        request: "HttpRequest | None",  # noqa: ARG002
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,  # noqa: ANN401, ARG002
+    ) -> User | None:
+        """Return the user whom ``username`` and ``password`` fit, or None."""
+        if username is None or password is None:
+            return None
+        user = User.objects.filter(username=username).select_related("profile").first()
+        if user is None:
+            User().set_password(password)
+            return None
+        fits = user.check_password(password)
+        return user if fits and self.user_can_authenticate(user) and not user.is_locked(timezone.now()) else None
+
+    def user_can_authenticate(self, user: Any) -> bool:  # noqa: ANN401  # Django's signature
+        """Tell whether the account may be signed in to at all."""
+        return bool(user.is_active and not user.is_frozen)

@@ -1,0 +1,240 @@
+"""Who is it, then may it go on: asked of every request, with the one query of :mod:`accounts.identity`.
+
+Order matters and :mod:`portal.checks` holds it: session, CSRF, messages, identity, impersonation, login required.
+"""
+
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.http import HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import rotate_token
+from django.urls import get_callable, reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.http import urlencode
+
+from orgs.http import Origin, client_address, safe_path
+from orgs.permissions import Permission, RefusedInside
+
+from .enums import EndCause
+from .models import Session
+from .services.impersonation import end_lost_visit, hand_back
+from .services.sessions import end_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+    from portal.http import PortalRequest
+
+    from .identity import Fault, Identity
+    from .session_store import SessionStore
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Django's, but for the cookie: it is set only when the key changed, and deleted only to answer a sign-out.
+
+    Django deletes it whenever a request brings a key that is no longer known, and so a late request of a second tab
+    would sign the winner of two starts out.
+    """
+
+    def process_response(self, request: "HttpRequest", response: "HttpResponseBase") -> "HttpResponseBase":  # type: ignore[override]
+        session = cast("SessionStore", request.session)
+        if session.accessed:
+            patch_vary_headers(response, ("Cookie",))
+        if session.modified and not session.is_empty() and response.status_code < 500:  # noqa: PLR2004  # as Django
+            session.save()
+        name = settings.SESSION_COOKIE_NAME
+        scope = {"path": settings.SESSION_COOKIE_PATH, "domain": settings.SESSION_COOKIE_DOMAIN}
+        if session.session_key is not None:
+            if session.session_key != request.COOKIES.get(name):
+                response.set_cookie(name, session.session_key, **cookie_safety(), **scope)
+        elif session.is_signed_out:
+            response.delete_cookie(name, samesite=settings.SESSION_COOKIE_SAMESITE, **scope)
+            response.delete_cookie(settings.RETURN_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)
+        return response
+
+
+def cookie_safety() -> dict[str, Any]:
+    """Return what both our cookies are set with."""
+    return {
+        "secure": settings.SESSION_COOKIE_SECURE,
+        "httponly": True,
+        "samesite": settings.SESSION_COOKIE_SAMESITE,
+    }
+
+
+class IdentityMiddleware(AuthenticationMiddleware):
+    """Who is it: reads the session's row with everything that this request will be asked about, in one query.
+
+    A plain session that may go on makes its person. One in which another's account is worn makes nobody yet:
+    :class:`ImpersonationMiddleware` decides, so leaving that out makes nobody an administrator's target.
+    """
+
+    def process_request(self, request: "HttpRequest") -> None:
+        request = cast("PortalRequest", request)
+        _be(request, None)
+        request.identity = None
+        request.ended = None
+        request.auser = partial(_auser, request)
+        store = cast("SessionStore", request.session)
+        if store.session_key is None:
+            return
+        store.accessed = True
+        identity = store.identify()
+        if identity is None:
+            return
+        request.identity = identity
+        if identity.session.ended_at is not None:
+            request.ended = EndCause.PARENT_SESSION_ENDED
+        elif identity.user is not None and identity.parent is None:
+            self._own_session(request, identity, at=timezone.now())
+
+    def _own_session(self, request: "PortalRequest", identity: "Identity", *, at: datetime) -> None:
+        fault = identity.fault(address=client_address(request), at=at)
+        if fault is None:
+            _be(request, identity)
+            touch(identity, at=at)
+            return
+        request.ended = fault.cause
+        end_session(identity.session, origin=Origin.of(request), at=fault.at)
+        _forget(request)
+
+    def process_response(self, request: "HttpRequest", response: "HttpResponseBase") -> "HttpResponseBase":
+        # Back after leaving shows nothing: no page of a person is kept by the browser or on the way to it.
+        if getattr(request, "identity", None) is not None or request.user.is_authenticated:
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+class ImpersonationMiddleware(MiddlewareMixin):
+    """May it go on: asks the rule on every request in which an account is worn, before anything else runs.
+
+    A no ends the impersonation there and then, records why, and tells the person. What was sent to be done after the
+    end is refused: it is never run as the actor, nor as anyone.
+    """
+
+    def process_request(self, request: "HttpRequest") -> "HttpResponseBase | None":
+        request = cast("PortalRequest", request)
+        identity = request.identity
+        if identity is None or identity.parent is None:
+            return None
+        if identity.session.ended_at is None:
+            at = timezone.now()
+            fault = identity.fault(address=client_address(request), at=at)
+            if fault is None:
+                _be(request, identity)
+                touch(identity, at=at)
+                return None
+            _end(request, identity, fault)
+        if identity.impersonation is not None:
+            request.ended = EndCause(identity.impersonation.end_cause or EndCause.PARENT_SESSION_ENDED)
+        if request.method == "GET" and not is_htmx(request):
+            return come_back(request, identity, tell=True)
+        return None
+
+    def process_view(
+        self,
+        request: "HttpRequest",
+        view_func: "Callable[..., HttpResponseBase]",
+        view_args: tuple[Any, ...],  # noqa: ARG002
+        view_kwargs: dict[str, Any],  # noqa: ARG002
+    ) -> "HttpResponseBase | None":
+        request = cast("PortalRequest", request)
+        if request.impersonation is not None and getattr(view_func, "refused_inside", False):
+            raise RefusedInside(str(request.user))
+        if request.user.is_authenticated or not getattr(view_func, "login_required", True):
+            return None
+        if is_htmx(request):
+            # A part of a page cannot hold the sign-in page: load the whole page again, and let that lead there.
+            return HttpResponse(headers={"HX-Redirect": _page_of_htmx(request)})
+        if request.ended is None:
+            return None
+        if request.method not in SAFE_METHODS:
+            refused: HttpResponseBase = get_callable(settings.CSRF_FAILURE_VIEW)(request, reason=str(request.ended.label))
+            return refused
+        query = urlencode({"next": request.get_full_path(), "ended": request.ended.value})
+        return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{query}")
+
+
+def come_back(request: "PortalRequest", identity: "Identity", *, tell: bool) -> "HttpResponseBase | None":
+    """Take the actor back to their own session after a visit's end, if this browser may; otherwise None."""
+    visit = identity.impersonation
+    token = request.COOKIES.get(settings.RETURN_COOKIE_NAME, "")
+    key = hand_back(identity, token)
+    if key is None or visit is None:
+        return None
+    store = cast("SessionStore", request.session)
+    store.switch(key)
+    rotate_token(request)
+    if tell and request.ended is not None:
+        messages.warning(request, f"Your visit as {visit.target_name} has ended: {request.ended.label}.")
+    response = HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
+    response.delete_cookie(settings.RETURN_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)
+    return response
+
+
+def landing_of(target_id: int, actor: Any, *, back: str = "") -> str:  # noqa: ANN401  # a user, or None
+    """Return where one lands after a visit: that user's page in Setup, or Home where that may not be opened."""
+    if actor is None or not actor.has_permission(Permission.VIEW_ALL_USERS):
+        return reverse("home")
+    query = f"?{urlencode({'back': back})}" if back else ""
+    return reverse("user_detail", args=[target_id]) + query
+
+
+def touch(identity: "Identity", *, at: datetime) -> None:
+    """Write down that someone is active, once a minute at most; inside a visit it counts for both sessions."""
+    if identity.is_touch_due(at):
+        rows = [row.pk for row in (identity.session, identity.parent) if row is not None]
+        Session.objects.live().filter(pk__in=rows).update(last_active_at=at)
+
+
+def is_htmx(request: "HttpRequest") -> bool:
+    """Tell whether htmx asks, for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def _page_of_htmx(request: "HttpRequest") -> str:
+    """Return the path of the page that htmx asks from."""
+    current = request.headers.get("HX-Current-URL", "")
+    origin = f"{request.scheme}://{request.get_host()}"
+    return safe_path(current.removeprefix(origin)) or "/"
+
+
+def _be(request: "PortalRequest", identity: "Identity | None") -> None:
+    """Make ``request`` that person's: whose account, whose hands, and the visit. Asks the database nothing."""
+    nobody = AnonymousUser()
+    request.user = (identity.user if identity else None) or nobody  # type: ignore[assignment]
+    request.actor = (identity.actor if identity else None) or nobody  # type: ignore[assignment]
+    request.impersonation = identity.impersonation if identity else None
+    request.session_row = identity.session if identity else None
+    if identity is not None:
+        cast("SessionStore", request.session).origin = Origin.of(request)
+
+
+async def _auser(request: "PortalRequest") -> Any:  # noqa: ANN401  # a user or AnonymousUser
+    return request.user
+
+
+def _end(request: "PortalRequest", identity: "Identity", fault: "Fault") -> None:
+    """End a visit whose right was lost, as the actor's own row of the trail."""
+    _be(request, identity)
+    end_lost_visit(identity, fault, origin=Origin.of(request))
+    _forget(request)
+
+
+def _forget(request: "PortalRequest") -> None:
+    """Be nobody for the rest of this request, with an empty session."""
+    _be(request, None)
+    cast("SessionStore", request.session).forget()

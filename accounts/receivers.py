@@ -1,0 +1,59 @@
+"""Django's and allauth's signals, and our own, handed straight to services."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from allauth.account.signals import password_changed, password_reset
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.auth.models import update_last_login
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.dispatch import receiver
+from django.utils import timezone
+
+from orgs.http import Origin, client_address, client_agent
+from orgs.signals import any_user_login_lost
+
+from .enums import EndCause
+from .services.impersonation import end_visits_resting_on_any_user_login
+from .services.passwords import password_was_changed
+from .services.sign_in import record_failed_sign_in, record_sign_in
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from orgs.models import Organization
+
+    from .models import User
+
+# Ours writes it, in the same statement that forgets wrong passwords.
+user_logged_in.disconnect(update_last_login, dispatch_uid="update_last_login")
+
+
+@receiver(user_logged_in)
+def bind_session(request: "HttpRequest", user: "User", **kwargs: Any) -> None:  # noqa: ANN401, ARG001
+    """Make the session this person's. Nothing else does (accounts/session_store.py)."""
+    at = timezone.now()
+    address, agent = client_address(request), client_agent(request)
+    backend = request.session[BACKEND_SESSION_KEY]
+    if hasattr(request.session, "bind"):
+        request.session.bind(user, backend=backend, at=at, address=address, agent=agent)
+    record_sign_in(user, origin=Origin(address=address, agent=agent), at=at)
+
+
+@receiver(user_login_failed)
+def count_failure(credentials: dict[str, Any], request: "HttpRequest | None" = None, **kwargs: Any) -> None:  # noqa: ANN401, ARG001
+    """Write why, where the username is somebody's."""
+    origin = Origin() if request is None else Origin(address=client_address(request), agent=client_agent(request))
+    record_failed_sign_in(str(credentials.get("username") or ""), origin=origin)
+
+
+@receiver([password_changed, password_reset])
+def end_other_sessions(request: "HttpRequest", user: "User", **kwargs: Any) -> None:  # noqa: ANN401, ARG001
+    """End what the old password had opened, all but the session that changed it."""
+    password_was_changed(user, origin=Origin.of(request), keep=getattr(request, "session_row", None))
+
+
+@receiver(any_user_login_lost)
+def end_visits(organization: "Organization", cause: str, origin: Origin, at: datetime, **kwargs: Any) -> None:  # noqa: ANN401, ARG001
+    """End the visits that rested on any-user login, in the transaction that took it away."""
+    end_visits_resting_on_any_user_login(organization, cause=EndCause(cause), origin=origin, at=at)

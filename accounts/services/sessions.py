@@ -1,0 +1,149 @@
+"""Ending sessions. Whatever ends one, ends the worn session below it in the same statement and closes the visit.
+
+Lock first, always: all session rows that will be touched, parents included, in the order of their ids. Leave against
+deactivate would deadlock on PostgreSQL otherwise; on SQLite the transaction itself is the lock.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.enums import EndCause
+from accounts.models import Impersonation, Session
+from orgs.audit import AuditAction, build_event
+from orgs.models import AuditEvent
+
+if TYPE_CHECKING:
+    from accounts.models import User
+    from orgs.http import Origin
+
+LOGGED_OUT_WORDS = "Logged out"
+
+
+def lock_sessions(condition: Q) -> list[Session]:
+    """Lock the live sessions that meet ``condition``, in id order, and return each with its visit if it is worn."""
+    rows = Session.objects.live().filter(condition).select_related("impersonation").order_by("id")
+    return list(rows.select_for_update(of=("self",)))
+
+
+def close_visits(  # noqa: PLR0913  # when, why and by whom are three facts
+    visits: Iterable[Impersonation],
+    *,
+    cause: EndCause,
+    origin: "Origin",
+    at: datetime,
+    noticed_at: datetime,
+    by: "User | None" = None,
+) -> None:
+    """Close open visits, once each, with their cause and the row of the trail. The session rows must be locked."""
+    still_open = [visit for visit in visits if visit.ended_at is None]
+    if not still_open:
+        return
+    Impersonation.objects.open().filter(pk__in=[visit.pk for visit in still_open]).update(
+        ended_at=at, end_cause=cause, ended_by=by, noticed_at=noticed_at
+    )
+    events = []
+    for visit in still_open:
+        visit.ended_at, visit.end_cause, visit.noticed_at = at, cause, noticed_at
+        events.append(
+            build_event(
+                AuditAction.IMPERSONATION_ENDED,
+                origin=origin,
+                organization_id=visit.organization_id,
+                user=visit.actor,
+                about=visit.target,
+                impersonation_id=visit.pk,
+                at=noticed_at,
+                after={"cause": cause.value, "ended_at": at.isoformat(), "ended_by": str(by) if by else ""},
+                cause=str(cause.label),
+            )
+        )
+    AuditEvent.objects.bulk_create(events)
+
+
+def end_sessions(  # noqa: PLR0913
+    condition: Q,
+    *,
+    cause: Callable[[Session], EndCause],
+    origin: "Origin",
+    by: "User | None" = None,
+    at: datetime | None = None,
+    noticed_at: datetime | None = None,
+) -> int:
+    """End the live sessions that meet ``condition``, which must include the children of those it names.
+
+    ``cause`` says of each worn session why its visit ended. ``at`` is the moment the right was lost, ``noticed_at``
+    when that was seen; now, unless told. Returns how many sessions ended.
+    """
+    noticed_at = noticed_at or timezone.now()
+    at = at or noticed_at
+    with transaction.atomic():
+        rows = lock_sessions(condition)
+        stamp_ended(rows, at=at)
+        by_cause: dict[EndCause, list[Impersonation]] = {}
+        for row in rows:
+            if row.is_worn:
+                by_cause.setdefault(cause(row), []).append(row.impersonation)
+        for one, visits in by_cause.items():
+            _name_people(visits)
+            close_visits(visits, cause=one, origin=origin, at=at, noticed_at=noticed_at, by=by)
+    return len(rows)
+
+
+def stamp_ended(rows: Sequence[Session], *, at: datetime) -> None:
+    """Stamp locked rows as ended, all in one statement, and delete what they hold."""
+    if rows:
+        Session.objects.filter(pk__in=[row.pk for row in rows]).update(ended_at=at, data="", previous_key_hash=None)
+
+
+def end_session(  # noqa: PLR0913
+    session: Session,
+    *,
+    cause: EndCause = EndCause.PARENT_SESSION_ENDED,
+    origin: "Origin",
+    by: "User | None" = None,
+    at: datetime | None = None,
+    noticed_at: datetime | None = None,
+) -> int:
+    """End one session and the one worn below it; ``cause`` is that of the visit."""
+    condition = Q(pk=session.pk) | Q(parent=session.pk)
+    return end_sessions(condition, cause=lambda _: cause, origin=origin, by=by, at=at, noticed_at=noticed_at)
+
+
+def end_sessions_of(  # noqa: PLR0913
+    user: "User",
+    *,
+    as_actor: EndCause,
+    as_target: EndCause | None = None,
+    origin: "Origin",
+    by: "User | None" = None,
+    keep: Session | None = None,
+    at: datetime | None = None,
+) -> int:
+    """End a person's own sessions and what was worn from them (``as_actor``).
+
+    With ``as_target`` also the sessions in which another wears the account. ``keep`` and its parent stay.
+    """
+    condition = Q(user=user, parent=None) | Q(parent__user=user)
+    if as_target is not None:
+        condition |= Q(user=user)
+    if keep is not None:
+        kept = [keep.pk] if keep.parent_id is None else [keep.pk, keep.parent_id]
+        condition &= ~Q(pk__in=kept)
+        condition &= ~Q(parent__in=kept) | Q(parent=None)
+
+    def cause(row: Session) -> EndCause:
+        return as_target if as_target is not None and row.user_id == user.pk else as_actor
+
+    return end_sessions(condition, cause=cause, origin=origin, by=by, at=at)
+
+
+def _name_people(visits: Sequence[Impersonation]) -> None:
+    """Fetch the people of many visits in one query, for the trail's sentences."""
+    from django.db.models import prefetch_related_objects  # noqa: PLC0415
+
+    prefetch_related_objects(list(visits), "actor", "target")

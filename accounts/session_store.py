@@ -1,0 +1,185 @@
+"""``SESSION_ENGINE``: keys are stored as hashes, and who someone is comes from the row's columns.
+
+The three keys that Django keeps in a session's data (user, backend, password hash) are projected from the row on
+:meth:`SessionStore.load` and never stored or trusted on :meth:`SessionStore.save`: a planted key makes nobody of
+anybody. Only the receiver of Django's ``user_logged_in`` binds a session to a user (:meth:`SessionStore.bind`).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
+
+from orgs.http import Origin
+
+from .enums import EndCause
+from .identity import Identity, identify
+from .keys import hash_key, new_key
+from .models import Session
+from .services.sessions import end_session
+
+if TYPE_CHECKING:
+    from .models import User
+
+AUTH_KEYS = frozenset({SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY})
+ANONYMOUS_LIFE = timedelta(days=1)
+
+
+class SessionStore(SessionBase):
+    """One request's session. Everything a request needs of who is there comes with one query (:meth:`identify`)."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        self._identity: Identity | None = None
+        self._is_identified = False
+        self._row: Session | None = None
+        self._bound: dict[str, Any] = {}
+        self.origin = Origin()
+        # Answering a sign-out: only then does the cookie go (accounts.middleware.SessionMiddleware).
+        self.is_signed_out = False
+
+    # --- who is it ---
+
+    def identify(self) -> Identity | None:
+        """Return who the key makes of this request, live or ended; asked of the database once."""
+        if not self._is_identified:
+            self._is_identified = True
+            self._identity = identify(self.session_key) if self.session_key else None
+            if self._identity is not None and self._identity.session.ended_at is None:
+                self._row = self._identity.session
+        return self._identity
+
+    def bind(self, user: "User", *, backend: str, at: datetime, address: str | None, agent: str) -> None:
+        """Make this session ``user``'s from the next save on. For the receiver of ``user_logged_in`` alone."""
+        self._bound = {
+            "user": user,
+            "backend": backend,
+            "auth_hash": user.get_session_auth_hash(),
+            "address": address,
+            "agent": agent,
+            "created_at": at,
+            "last_active_at": at,
+            "authenticated_at": at,
+        }
+        self.modified = True
+
+    def switch(self, key: str, *, row: Session | None = None) -> None:
+        """Go on under ``key``, which belongs to another row; nothing of this one comes along.
+
+        With ``row`` that is a new and empty one; without, it is read when something asks for it.
+        """
+        self._start_over()
+        self._session_key, self._row = key, row
+        if row is None:
+            self._is_identified = False
+            del self._session_cache
+        self.accessed, self.modified = True, False
+
+    def forget(self) -> None:
+        """Be empty for the rest of this request: the key that came opens nothing any more."""
+        self._start_over()
+
+    # --- Django's extension points ---
+
+    def load(self) -> dict[str, Any]:
+        identity = self.identify()
+        if identity is None or identity.session.ended_at is not None:
+            self._session_key = None
+            return {}
+        row = identity.session
+        data: dict[str, Any] = self.decode(row.data) if row.data else {}
+        data = _without_auth_keys(data)
+        if identity.user is not None and not self._has_fault(identity):
+            data[SESSION_KEY] = str(identity.user.pk)
+            data[BACKEND_SESSION_KEY] = row.backend
+            data[HASH_SESSION_KEY] = row.auth_hash
+        return data
+
+    @staticmethod
+    def _has_fault(identity: Identity) -> bool:
+        """Ask again for code that reads the session without our middleware. Of the address only a request knows."""
+        address = (identity.parent or identity.session).address
+        return identity.fault(address=address, at=timezone.now()) is not None
+
+    def exists(self, session_key: str) -> bool:
+        return Session.objects.filter(key_hash=hash_key(session_key)).exists()
+
+    def create(self) -> None:
+        self._start_over()
+        self.save(must_create=True)
+
+    def save(self, must_create: bool = False) -> None:  # noqa: FBT001, FBT002  # Django's signature
+        data = self._get_session(no_load=must_create)
+        text = self.encode(kept) if (kept := _without_auth_keys(data)) else ""
+        if self._row is None:
+            self._insert(text)
+            return
+        changes: dict[str, Any] = {"data": text, **self._bound}
+        # update_session_auth_hash() puts the new HMAC here. It opens nothing: it must match the row's own user.
+        if not self._bound and (new_hash := data.get(HASH_SESSION_KEY)) and new_hash != self._row.auth_hash:
+            changes["auth_hash"] = new_hash
+        # By row, and only while it lives: what a late request still wanted to keep is dropped.
+        Session.objects.live().filter(pk=self._row.pk).update(**changes)
+        self._took(changes)
+
+    def _insert(self, text: str) -> None:
+        self._session_key = self.session_key or new_key()
+        now = timezone.now()
+        values: dict[str, Any] = {"created_at": now, "last_active_at": now, "data": text, **self._bound}
+        self._row = Session.objects.create(key_hash=hash_key(str(self.session_key)), **values)
+        self._bound = {}
+
+    def _took(self, changes: Mapping[str, Any]) -> None:
+        for name, value in changes.items():
+            setattr(self._row, name, value)
+        self._bound = {}
+
+    def cycle_key(self) -> None:
+        """Change the key and keep the row: one statement. Without a row yet, the next save makes one."""
+        data = self._session
+        key = new_key()
+        if self._row is not None:
+            Session.objects.live().filter(pk=self._row.pk).update(key_hash=hash_key(key), previous_key_hash=None)
+        self._session_key = key
+        self._session_cache = data
+        self.modified = True
+
+    async def acycle_key(self) -> None:
+        await sync_to_async(self.cycle_key)()
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End the session; a worn one together with its parent (and the visit counts as logged out)."""
+        key = session_key or self.session_key
+        if key is None:
+            return
+        identity = self.identify() if key == self.session_key else identify(key)
+        if identity is not None and identity.session.ended_at is None:
+            visit = identity.impersonation
+            end_session(
+                identity.parent or identity.session,
+                cause=EndCause.LOGGED_OUT if visit else EndCause.PARENT_SESSION_ENDED,
+                origin=self.origin,
+                by=visit.actor if visit else None,
+            )
+        if key == self.session_key:
+            self._start_over()
+            self.is_signed_out = True
+
+    def _start_over(self) -> None:
+        self._session_key = None
+        self._session_cache = {}
+        self._identity, self._is_identified, self._row, self._bound = None, True, None, {}
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Delete sessions of nobody that are a day old. People's sessions end by their limits, and their rows stay."""
+        old = timezone.now() - ANONYMOUS_LIFE
+        Session.objects.filter(user=None, last_active_at__lt=old).delete()
+
+
+def _without_auth_keys(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in AUTH_KEYS}

@@ -1,0 +1,127 @@
+"""Log in as another user, and log out: POST only, each one call of one service."""
+
+from typing import TYPE_CHECKING, cast
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpResponseRedirect
+from django.middleware.csrf import rotate_token
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST
+
+from accounts.enums import EndCause
+from accounts.middleware import come_back, cookie_safety, landing_of
+from accounts.services.impersonation import (
+    Started,
+    TargetNotFound,
+    leave_impersonation,
+    rejoin_impersonation,
+    start_impersonation,
+)
+from orgs.http import Origin, safe_path
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from accounts.identity import Identity
+    from accounts.session_store import SessionStore
+    from portal.http import PortalRequest
+
+
+@login_not_required
+@require_POST
+def user_login_as(request: "HttpRequest", user_id: int) -> "HttpResponse":
+    """Log the person at the keyboard in as a user and land on that user's home page.
+
+    Open to the anonymous for one reason: the second half of a double click comes with the key that the first half
+    took away. Anyone else without a session is sent to sign in.
+    """
+    request = cast("PortalRequest", request)
+    if not request.user.is_authenticated or request.session_row is None:
+        return _second_click(request, user_id) or _sign_in_first(request, user_id)
+    try:
+        started = start_impersonation(
+            actor=request.actor,
+            session=request.session_row,
+            target_id=user_id,
+            origin=Origin.of(request),
+            back=safe_path(request.POST.get("back", "")) or "",
+        )
+    except TargetNotFound as error:
+        raise Http404 from error
+    return _inside(request, started)
+
+
+def _second_click(request: "PortalRequest", user_id: int) -> "HttpResponse | None":
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    started = rejoin_impersonation(key=key, target_id=user_id) if key else None
+    return _inside(request, started) if started else None
+
+
+def _sign_in_first(request: "PortalRequest", user_id: int) -> "HttpResponse":
+    query = {"next": reverse("user_detail", args=[user_id])}
+    if request.ended is not None:
+        query["ended"] = request.ended.value
+    return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{urlencode(query)}")
+
+
+def _inside(request: "PortalRequest", started: Started) -> "HttpResponse":
+    """Give the browser the worn key and the return cookie in place of the actor's key, and a new CSRF token."""
+    cast("SessionStore", request.session).switch(started.key, row=started.session)
+    rotate_token(request)
+    response = HttpResponseRedirect(safe_path(request.POST.get("next", "")) or reverse("home"))
+    response.set_cookie(settings.RETURN_COOKIE_NAME, started.return_token, **cookie_safety())
+    return response
+
+
+@login_not_required
+@require_POST
+def log_out(request: "HttpRequest") -> "HttpResponse":
+    """Log out as the target, or sign out. A key that has ended is answered as a leave would be."""
+    request = cast("PortalRequest", request)
+    identity = request.identity
+    if request.impersonation is not None and identity is not None:
+        return _leave(request, identity)
+    if request.ended is not None and identity is not None and identity.impersonation is not None:
+        return _left_already(request, identity)
+    logout(request)
+    return HttpResponseRedirect(reverse(settings.LOGIN_URL))
+
+
+def _leave(request: "PortalRequest", identity: "Identity") -> "HttpResponse":
+    left = leave_impersonation(identity, origin=Origin.of(request))
+    if left is None:
+        return _left_already(request, identity)
+    store = cast("SessionStore", request.session)
+    visit = left.impersonation
+    if left.key is None:
+        store.forget()
+        store.is_signed_out = True
+        rotate_token(request)
+        return _to_login(identity)
+    store.switch(left.key)
+    rotate_token(request)
+    response = HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
+    response.delete_cookie(settings.RETURN_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)
+    return response
+
+
+def _left_already(request: "PortalRequest", identity: "Identity") -> "HttpResponse":
+    """Answer a second leave, or one that came after the end, without ending anything again."""
+    back = come_back(request, identity, tell=True)
+    if back is not None:
+        return back
+    visit = identity.impersonation
+    if visit is None or identity.limits is None or identity.limits.force_relogin:
+        return _to_login(identity)
+    return HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
+
+
+def _to_login(identity: "Identity") -> "HttpResponse":
+    """Send to the login page, which says what happened and leads on to the user's page in Setup."""
+    query = {"ended": EndCause.LOGGED_OUT.value}
+    if (visit := identity.impersonation) is not None:
+        query["next"] = landing_of(visit.target_id, identity.actor, back=visit.back)
+    return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{urlencode(query)}")

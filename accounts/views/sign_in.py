@@ -1,0 +1,50 @@
+"""allauth's pages, mounted one by one under their own names, each with its marks."""
+
+from typing import Any
+
+from allauth.account import views as allauth
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from accounts.enums import EndCause
+from orgs.http import safe_path
+from orgs.permissions import refused_inside
+
+
+class LoginView(allauth.LoginView):  # type: ignore[misc]
+    """Sign in by username and password; says why one is here if a session has just ended."""
+
+    template_name = "account/login.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return {**context, "ended": _ended(self.request.GET.get("ended", ""))}
+
+
+def _ended(value: str) -> str:
+    """Return the sentence for why one has to sign in; only known causes have one."""
+    if value == EndCause.LOGGED_OUT:
+        return "You have logged out as that user. Your own session was ended too: sign in again to go on."
+    if value in {EndCause.PARENT_SESSION_ENDED, EndCause.ENDED_BY_ADMINISTRATOR}:
+        return "Your session has ended. Sign in again to go on."
+    if value in EndCause:
+        return f"Your session has ended: {EndCause(value).label}. Sign in again to go on."
+    return ""
+
+
+login = refused_inside(login_not_required(LoginView.as_view()))
+password_change = refused_inside(allauth.password_change)
+password_reset = refused_inside(allauth.password_reset)
+password_reset_done = allauth.password_reset_done
+password_reset_from_key = refused_inside(allauth.password_reset_from_key)
+password_reset_from_key_done = allauth.password_reset_from_key_done
+account_inactive = allauth.account_inactive
+reauthenticate = refused_inside(allauth.reauthenticate)
+
+
+@login_not_required
+def to_login(request: HttpRequest) -> HttpResponse:
+    """Lead the other packages' sign-in addresses to the portal's own."""
+    query = f"?next={path}" if (path := safe_path(request.GET.get("next", ""))) else ""
+    return redirect(f"/login/{query}")

@@ -1,0 +1,114 @@
+"""The Setup tree: one entry per page, the permission that opens it, and its words for Quick Find."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
+
+from django.urls import reverse
+
+from orgs.permissions import Permission
+
+QUERY_LENGTH = 100
+
+
+class Person(Protocol):
+    """What the menu asks of a user."""
+
+    def has_permission(self, permission: Permission, /) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPage:
+    """A page of Setup. ``words`` are what else people call it; Quick Find looks there too."""
+
+    label: str
+    group: str
+    url_name: str
+    permission: Permission
+    words: str
+    description: str
+
+    def matches(self, query: str) -> bool:
+        """Tell whether each typed word begins a word of this page, so that "login acc" finds Login Access Policies."""
+        words = f"{self.label} {self.group} {self.words}".casefold().split()
+        return all(any(word.startswith(typed) for word in words) for typed in query.casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class SetupLink:
+    """A Setup page as it is linked from where one is."""
+
+    label: str
+    url: str
+    description: str
+    current: str  # the value of aria-current: "page", "true" on a page below it, or nothing
+
+    @property
+    def active(self) -> bool:
+        """Whether one is on this page or below it."""
+        return bool(self.current)
+
+
+@dataclass(frozen=True, slots=True)
+class SetupGroup:
+    """The Setup pages that stand under one heading."""
+
+    label: str
+    pages: tuple[SetupLink, ...]
+
+
+# In the order that is shown; pages of one group stand together.
+SETUP_PAGES = (
+    SetupPage(
+        "Users",
+        "Users",
+        "user_list",
+        Permission.VIEW_ALL_USERS,
+        "people accounts log in as freeze deactivate reset password unlock",
+        "See who is here, edit them, and log in as them.",
+    ),
+    SetupPage(
+        "Login Access Policies",
+        "Security",
+        "login_access_policies",
+        Permission.VIEW_SETUP,
+        "administrators can log in as any user impersonate enable",
+        "Decide whether administrators can log in as any user.",
+    ),
+    SetupPage(
+        "View Setup Audit Trail",
+        "Security",
+        "audit_trail",
+        Permission.VIEW_SETUP,
+        "changes history log events who did what",
+        "Read what was changed, by whom, and on whose behalf.",
+    ),
+    SetupPage(
+        "Company Information",
+        "Company Settings",
+        "company",
+        Permission.VIEW_SETUP,
+        "organization id edition account executive provisioned",
+        "See the organization's edition, id and Account Executive.",
+    ),
+)
+
+
+def clean_query(typed: str) -> str:
+    """Return what was typed into Quick Find with its spaces in order, cut to what a label can hold."""
+    return " ".join(typed[:QUERY_LENGTH].split())
+
+
+def setup_menu(person: Person, *, path: str = "", query: str = "") -> list[SetupGroup]:
+    """Return the groups of Setup pages that ``person`` may open and that match ``query``, seen from ``path``."""
+    pages = [page for page in SETUP_PAGES if person.has_permission(page.permission) and page.matches(query)]
+    return [
+        SetupGroup(group, tuple(_link(page, path) for page in members))
+        for group, members in groupby(pages, key=lambda page: page.group)
+    ]
+
+
+def _link(page: SetupPage, path: str) -> SetupLink:
+    url = reverse(page.url_name)
+    current = "page" if path == url else "true" if path.startswith(url) else ""
+    return SetupLink(label=page.label, url=url, description=page.description, current=current)

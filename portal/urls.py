@@ -1,0 +1,16 @@
+from django.urls import include, path
+
+from . import views
+
+urlpatterns = [
+    path("", include("accounts.urls")),
+    path("", include("orgs.urls")),
+    path("setup/", views.setup_home, name="setup_home"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+]
+
+handler400 = "portal.views.bad_request"
+handler403 = "portal.views.permission_denied"
+handler404 = "portal.views.page_not_found"
+handler500 = "portal.views.server_error"

@@ -1,0 +1,119 @@
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.template import Context, RequestContext, Template
+from django.utils import timezone
+
+from portal.form_mark import Opener, mark_of, read_mark
+from portal.templatetags.portal import ago, alert_kind, exact, time_left
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.test import RequestFactory
+
+    from accounts.models import User
+
+FORM = Template("{% load portal %}{% form_token %}")
+
+
+def opened_as(request: "HttpRequest", user: "User | AnonymousUser") -> "HttpRequest":
+    request.user = user
+    return request
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (timedelta(seconds=5), "just now"),
+        (timedelta(minutes=3, seconds=20), "3 minutes ago"),
+        (timedelta(hours=1, minutes=20), "1 hour ago"),
+        (timedelta(days=3), "3 days ago"),
+        (timedelta(seconds=-5), "in a moment"),
+        (timedelta(minutes=-10, seconds=-20), "in 10 minutes"),
+    ],
+)
+def test_ago_says_how_long_ago_in_words(distance: timedelta, words: str) -> None:
+    at = timezone.now() - distance
+
+    assert ago(at) == f'<time datetime="{at.isoformat()}" title="{exact(at)}">{words}</time>'
+
+
+def test_ago_says_never_where_there_was_nothing() -> None:
+    assert (ago(None), ago(None, never="–")) == ("Never", "–")
+
+
+def test_exact_writes_utc() -> None:
+    assert exact(datetime(2026, 11, 22, 15, 17, 3, tzinfo=UTC)) == "2026-11-22 15:17:03 UTC"
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (timedelta(minutes=59, seconds=30), "60 minutes left"),
+        (timedelta(seconds=30), "1 minute left"),
+        (timedelta(seconds=-30), "Time is up"),
+    ],
+)
+def test_time_left_counts_whole_minutes(left: timedelta, words: str) -> None:
+    rendered = time_left(timezone.now() + left)
+
+    seconds = max(0, int(left.total_seconds()))
+    assert rendered == f'<span data-seconds-left="{seconds}">{words}</span>'
+
+
+@pytest.mark.parametrize(
+    ("level", "kind"), [("error", "danger"), ("debug", "secondary"), ("success", "success"), ("", "info")]
+)
+def test_alert_kind_is_bootstraps_word(level: str, kind: str) -> None:
+    assert alert_kind(level) == kind
+
+
+def test_form_token_says_who_the_page_was_opened_as(rf: "RequestFactory", ada: "User") -> None:
+    request = opened_as(rf.get("/"), ada)
+
+    rendered = FORM.render(RequestContext(request))
+
+    assert rendered.startswith('<input type="hidden" name="csrfmiddlewaretoken" value="')
+    assert rendered.endswith(f'<input type="hidden" name="opened_as" value="{mark_of(request)}">')
+
+
+def test_form_token_needs_a_request() -> None:
+    assert FORM.render(Context()) == ""
+
+
+def test_mark_names_the_account_and_the_person(rf: "RequestFactory", ada: "User", grace: "User") -> None:
+    own = opened_as(rf.get("/"), ada)
+    worn = opened_as(rf.get("/"), grace)
+    worn.actor = ada  # type: ignore[attr-defined]
+
+    marks = [read_mark(rf.post("/", {"opened_as": mark_of(request)})) for request in (own, worn)]
+
+    assert marks == [
+        Opener(user_id=ada.pk, user_name="Ada Lovelace", actor_id=ada.pk),
+        Opener(user_id=grace.pk, user_name="Grace Hopper", actor_id=ada.pk),
+    ]
+
+
+def test_mark_of_nobody_names_nobody(rf: "RequestFactory") -> None:
+    bare, anonymous = rf.get("/"), opened_as(rf.get("/"), AnonymousUser())
+
+    assert read_mark(rf.post("/", {"opened_as": mark_of(bare)})) == Opener()
+    assert read_mark(rf.post("/", {"opened_as": mark_of(anonymous)})) == Opener()
+
+
+@pytest.mark.parametrize("mark", ["", "nonsense", "WzEsIkFkYSIsMSxudWxsXQ:1tAbCd:forged"])
+def test_mark_that_is_not_ours_is_none(rf: "RequestFactory", mark: str) -> None:
+    assert read_mark(rf.post("/", {"opened_as": mark})) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "counts"), [("http://testserver", True), ("https://evil.example", False), ("null", False)]
+)
+def test_mark_counts_only_from_this_site(rf: "RequestFactory", origin: str, counts: bool) -> None:
+    mark = mark_of(opened_as(rf.get("/"), AnonymousUser()))
+
+    opener = read_mark(rf.post("/", {"opened_as": mark}, headers={"Origin": origin}))
+
+    assert (opener is not None) is counts
