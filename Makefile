@@ -86,7 +86,7 @@ check: $(venv)/develop.installed
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
-	$(bin)/lint-imports
+	$(bin)/lint-imports --no-logo
 	DEBUG=true $(python) manage.py makemigrations --check --dry-run
 	@# As production would start: no development default, a secret of the moment.
 	DEBUG= ALLOWED_HOSTS=portal.example SECRET_KEY="$$($(python) -c 'import secrets; print(secrets.token_urlsafe(64))')" \

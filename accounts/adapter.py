@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.urls import reverse
 
 from orgs.http import client_address, safe_path
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from .models import User
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     """Sign-up is closed, redirects stay on this site, and addresses are counted as everywhere else."""
 
     def is_open_for_signup(self, request: "HttpRequest") -> bool:  # noqa: ARG002
@@ -20,6 +21,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def is_safe_url(self, url: str | None) -> bool:
         return url is not None and safe_path(url) is not None
+
+    def get_password_change_redirect_url(self, request: "HttpRequest") -> str:  # noqa: ARG002
+        return reverse("home")
 
     def get_client_ip(self, request: "HttpRequest") -> str:
         return client_address(request) or "unknown"

@@ -19,7 +19,7 @@ class PasswordBackend(ModelBackend):
         request: "HttpRequest | None",  # noqa: ARG002
         username: str | None = None,
         password: str | None = None,
-        **kwargs: Any,  # noqa: ANN401, ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> User | None:
         """Return the user whom ``username`` and ``password`` fit, or None."""
         if username is None or password is None:
@@ -30,6 +30,11 @@ class PasswordBackend(ModelBackend):
             return None
         fits = user.check_password(password)
         return user if fits and self.user_can_authenticate(user) and not user.is_locked(timezone.now()) else None
+
+    def get_user(self, user_id: int) -> User | None:
+        """Return whose session it is. A frozen account can be worn; its own sessions are over when it is frozen."""
+        user: User | None = User.objects.active().filter(pk=user_id).select_related("profile").first()
+        return user
 
     def user_can_authenticate(self, user: Any) -> bool:  # noqa: ANN401  # Django's signature
         """Tell whether the account may be signed in to at all."""

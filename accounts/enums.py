@@ -17,7 +17,7 @@ class LoginType(models.TextChoices):
 
 class LoginStatus(models.TextChoices):
     SUCCESS = "success", "Success"
-    WRONG_PASSWORD = "wrong_password", "Wrong password"  # noqa: S105
+    WRONG_PASSWORD = "wrong_password", "Wrong password"
     LOCKED = "locked", "Account locked"
     INACTIVE = "inactive", "User inactive"
     FROZEN = "frozen", "User frozen"
@@ -97,7 +97,7 @@ class EndCause(models.TextChoices):
     ACTOR_DEACTIVATED = "actor_deactivated", "the administrator was deactivated"
     ACTOR_FROZEN = "actor_frozen", "the administrator was frozen"
     ACTOR_LOST_PERMISSION = "actor_lost_permission", "the administrator lost a permission that it needs"
-    PASSWORD_CHANGED = "password_changed", "a password was changed"  # noqa: S105
+    PASSWORD_CHANGED = "password_changed", "a password was changed"
     ADDRESS_CHANGED = "address_changed", "the network address changed"
 
 

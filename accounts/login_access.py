@@ -82,7 +82,7 @@ class Verdict:
         return "" if self.refusal is None else self.refusal.short
 
 
-def may_impersonate(  # noqa: C901, PLR0911  # one condition each, in the order of the specification
+def may_impersonate(  # one condition each, in the order of the specification
     *,
     actor: "User",
     target: "User | None",
@@ -121,5 +121,8 @@ def may_impersonate(  # noqa: C901, PLR0911  # one condition each, in the order 
 
 def _was_lost_since(running: Running | None, facts: Facts) -> bool:
     """Tell whether any-user login stopped after the visit began, though it may be on again by now."""
-    return running is not None and facts.login_access_lost_at is not None and running.started_at <= facts.login_access_lost_at
-
+    return (
+        running is not None
+        and facts.login_access_lost_at is not None
+        and running.started_at <= facts.login_access_lost_at
+    )

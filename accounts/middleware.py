@@ -56,23 +56,36 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if session.modified and not session.is_empty() and response.status_code < 500:  # noqa: PLR2004  # as Django
             session.save()
         name = settings.SESSION_COOKIE_NAME
-        scope = {"path": settings.SESSION_COOKIE_PATH, "domain": settings.SESSION_COOKIE_DOMAIN}
         if session.session_key is not None:
             if session.session_key != request.COOKIES.get(name):
-                response.set_cookie(name, session.session_key, **cookie_safety(), **scope)
+                set_key_cookie(response, name, session.session_key)
         elif session.is_signed_out:
-            response.delete_cookie(name, samesite=settings.SESSION_COOKIE_SAMESITE, **scope)
-            response.delete_cookie(settings.RETURN_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)
+            delete_key_cookie(response, name)
+            delete_key_cookie(response, settings.RETURN_COOKIE_NAME)
         return response
 
 
-def cookie_safety() -> dict[str, Any]:
-    """Return what both our cookies are set with."""
-    return {
-        "secure": settings.SESSION_COOKIE_SECURE,
-        "httponly": True,
-        "samesite": settings.SESSION_COOKIE_SAMESITE,
-    }
+def set_key_cookie(response: "HttpResponseBase", name: str, value: str) -> None:
+    """Set the session's or the return cookie: for this browser's time, out of reach of scripts and other sites."""
+    response.set_cookie(
+        name,
+        value,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite=settings.SESSION_COOKIE_SAMESITE,
+    )
+
+
+def delete_key_cookie(response: "HttpResponseBase", name: str) -> None:
+    """Take back what :func:`set_key_cookie` set."""
+    response.delete_cookie(
+        name,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        samesite=settings.SESSION_COOKIE_SAMESITE,
+    )
 
 
 class IdentityMiddleware(AuthenticationMiddleware):
@@ -141,7 +154,7 @@ class ImpersonationMiddleware(MiddlewareMixin):
         if identity.impersonation is not None:
             request.ended = EndCause(identity.impersonation.end_cause or EndCause.PARENT_SESSION_ENDED)
         if request.method == "GET" and not is_htmx(request):
-            return come_back(request, identity, tell=True)
+            return come_back(request, identity)
         return None
 
     def process_view(
@@ -154,7 +167,7 @@ class ImpersonationMiddleware(MiddlewareMixin):
         request = cast("PortalRequest", request)
         if request.impersonation is not None and getattr(view_func, "refused_inside", False):
             raise RefusedInside(str(request.user))
-        if request.user.is_authenticated or not getattr(view_func, "login_required", True):
+        if request.session_row is not None or not getattr(view_func, "login_required", True):
             return None
         if is_htmx(request):
             # A part of a page cannot hold the sign-in page: load the whole page again, and let that lead there.
@@ -162,14 +175,24 @@ class ImpersonationMiddleware(MiddlewareMixin):
         if request.ended is None:
             return None
         if request.method not in SAFE_METHODS:
-            refused: HttpResponseBase = get_callable(settings.CSRF_FAILURE_VIEW)(request, reason=str(request.ended.label))
+            refused: HttpResponseBase = get_callable(settings.CSRF_FAILURE_VIEW)(
+                request, reason=str(request.ended.label)
+            )
             return refused
-        query = urlencode({"next": request.get_full_path(), "ended": request.ended.value})
+        query = urlencode({"next": _after_signing_in(request), "ended": request.ended.value})
         return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{query}")
 
 
-def come_back(request: "PortalRequest", identity: "Identity", *, tell: bool) -> "HttpResponseBase | None":
-    """Take the actor back to their own session after a visit's end, if this browser may; otherwise None."""
+def _after_signing_in(request: "PortalRequest") -> str:
+    """Return where to go on: at the page one was at, or, after a visit, where leaving it would have led."""
+    identity = request.identity
+    if identity is None or identity.impersonation is None:
+        return request.get_full_path()
+    return landing_of(identity.impersonation.target_id, identity.actor, back=identity.impersonation.back)
+
+
+def come_back(request: "PortalRequest", identity: "Identity") -> "HttpResponse | None":
+    """Take the actor back to their own session after a visit's end and say why, if this browser may; else None."""
     visit = identity.impersonation
     token = request.COOKIES.get(settings.RETURN_COOKIE_NAME, "")
     key = hand_back(identity, token)
@@ -178,10 +201,10 @@ def come_back(request: "PortalRequest", identity: "Identity", *, tell: bool) -> 
     store = cast("SessionStore", request.session)
     store.switch(key)
     rotate_token(request)
-    if tell and request.ended is not None:
+    if request.ended is not None:
         messages.warning(request, f"Your visit as {visit.target_name} has ended: {request.ended.label}.")
     response = HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
-    response.delete_cookie(settings.RETURN_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)
+    delete_key_cookie(response, settings.RETURN_COOKIE_NAME)
     return response
 
 
@@ -196,8 +219,9 @@ def landing_of(target_id: int, actor: Any, *, back: str = "") -> str:  # noqa: A
 def touch(identity: "Identity", *, at: datetime) -> None:
     """Write down that someone is active, once a minute at most; inside a visit it counts for both sessions."""
     if identity.is_touch_due(at):
-        rows = [row.pk for row in (identity.session, identity.parent) if row is not None]
-        Session.objects.live().filter(pk__in=rows).update(last_active_at=at)
+        # One row, one statement: two in one might lock them in the other order than whoever ends both.
+        for row in filter(None, (identity.session, identity.parent)):
+            Session.objects.live().filter(pk=row.pk).update(last_active_at=at)
 
 
 def is_htmx(request: "HttpRequest") -> bool:
@@ -220,7 +244,7 @@ def _be(request: "PortalRequest", identity: "Identity | None") -> None:
     request.impersonation = identity.impersonation if identity else None
     request.session_row = identity.session if identity else None
     if identity is not None:
-        cast("SessionStore", request.session).origin = Origin.of(request)
+        cast("SessionStore", request.session).origin = partial(Origin.of, request)
 
 
 async def _auser(request: "PortalRequest") -> Any:  # noqa: ANN401  # a user or AnonymousUser

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 
 from orgs.permissions import ADMINISTRATOR_BITS
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from orgs.models import Organization
 
     from .models import User
+
+
+# Instead of a letter: the names that begin with none of A to Z.
+OTHER = "other"
+
+
+def _after(letter: str) -> str:
+    return chr(ord(letter) + 1)
 
 
 class UserQuerySet(models.QuerySet[Any]):
@@ -27,9 +35,39 @@ class UserQuerySet(models.QuerySet[Any]):
         """Keep those who may sign in, frozen or not."""
         return self.filter(is_active=True)
 
+    def able_to_sign_in(self) -> "UserQuerySet":
+        """Keep the active and unfrozen."""
+        return self.active().filter(is_frozen=False)
+
     def administrators(self) -> "UserQuerySet":
         """Keep those whose profile holds Modify All Data and Manage Users."""
-        return self.alias(held=F("profile__permission_bits").bitand(ADMINISTRATOR_BITS)).filter(held=ADMINISTRATOR_BITS)
+        held = F("profile__permission_bits").bitand(ADMINISTRATOR_BITS)
+        administrators: UserQuerySet = self.alias(held=held).filter(held=ADMINISTRATOR_BITS)
+        return administrators
+
+    def with_initial(self, letter: str) -> "UserQuerySet":
+        """Keep those whose full name, as lists sort it, begins with ``letter``; with :data:`OTHER`, with none of A to Z.
+
+        As a range of the sort key, so that its index answers.
+        """
+        if letter == OTHER:
+            return self.filter(Q(name_key__lt="a") | Q(name_key__gte=_after("z")))
+        low = letter.lower()
+        return self.filter(name_key__gte=low, name_key__lt=_after(low))
+
+    def searched_for(self, text: str) -> "UserQuerySet":
+        """Keep those of whom every typed word is part of the name, the username, the e-mail address or the alias."""
+        from .models.fields import sort_key  # noqa: PLC0415  # the models read this module before theirs is there
+
+        found = self
+        for word in sort_key(text).split():
+            found = found.filter(
+                Q(name_key__contains=word)
+                | Q(username__contains=word)
+                | Q(alias_key__contains=word)
+                | Q(email__icontains=word)
+            )
+        return found
 
     def with_login_access_facts(self) -> "UserQuerySet":
         """Fetch with each what the rule reads of a person."""

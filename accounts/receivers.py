@@ -30,30 +30,33 @@ user_logged_in.disconnect(update_last_login, dispatch_uid="update_last_login")
 
 
 @receiver(user_logged_in)
-def bind_session(request: "HttpRequest", user: "User", **kwargs: Any) -> None:  # noqa: ANN401, ARG001
+def bind_session(request: "HttpRequest", user: "User", **kwargs: Any) -> None:  # noqa: ARG001
     """Make the session this person's. Nothing else does (accounts/session_store.py)."""
     at = timezone.now()
     address, agent = client_address(request), client_agent(request)
     backend = request.session[BACKEND_SESSION_KEY]
     if hasattr(request.session, "bind"):
         request.session.bind(user, backend=backend, at=at, address=address, agent=agent)
+    if hasattr(request, "actor"):
+        # As login() itself does with request.user; from here on this request is theirs.
+        request.actor = user
     record_sign_in(user, origin=Origin(address=address, agent=agent), at=at)
 
 
 @receiver(user_login_failed)
-def count_failure(credentials: dict[str, Any], request: "HttpRequest | None" = None, **kwargs: Any) -> None:  # noqa: ANN401, ARG001
+def count_failure(credentials: dict[str, Any], request: "HttpRequest | None" = None, **kwargs: Any) -> None:  # noqa: ARG001
     """Write why, where the username is somebody's."""
     origin = Origin() if request is None else Origin(address=client_address(request), agent=client_agent(request))
     record_failed_sign_in(str(credentials.get("username") or ""), origin=origin)
 
 
 @receiver([password_changed, password_reset])
-def end_other_sessions(request: "HttpRequest", user: "User", **kwargs: Any) -> None:  # noqa: ANN401, ARG001
+def end_other_sessions(request: "HttpRequest", user: "User", **kwargs: Any) -> None:  # noqa: ARG001
     """End what the old password had opened, all but the session that changed it."""
     password_was_changed(user, origin=Origin.of(request), keep=getattr(request, "session_row", None))
 
 
 @receiver(any_user_login_lost)
-def end_visits(organization: "Organization", cause: str, origin: Origin, at: datetime, **kwargs: Any) -> None:  # noqa: ANN401, ARG001
-    """End the visits that rested on any-user login, in the transaction that took it away."""
-    end_visits_resting_on_any_user_login(organization, cause=EndCause(cause), origin=origin, at=at)
+def end_visits(organization: "Organization", cause: str, origin: Origin, at: datetime, **kwargs: Any) -> int:  # noqa: ARG001
+    """End the visits that rested on any-user login, in the transaction that took it away; answer how many."""
+    return end_visits_resting_on_any_user_login(organization, cause=EndCause(cause), origin=origin, at=at)

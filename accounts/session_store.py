@@ -5,13 +5,14 @@ The three keys that Django keeps in a session's data (user, backend, password ha
 anybody. Only the receiver of Django's ``user_logged_in`` binds a session to a user (:meth:`SessionStore.bind`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.utils import timezone
 
 from orgs.http import Origin
@@ -38,7 +39,8 @@ class SessionStore(SessionBase):
         self._is_identified = False
         self._row: Session | None = None
         self._bound: dict[str, Any] = {}
-        self.origin = Origin()
+        # Asked for when a session is ended; the middleware tells who asks and from where.
+        self.origin: Callable[[], Origin] = Origin
         # Answering a sign-out: only then does the cookie go (accounts.middleware.SessionMiddleware).
         self.is_signed_out = False
 
@@ -51,10 +53,21 @@ class SessionStore(SessionBase):
             self._identity = identify(self.session_key) if self.session_key else None
             if self._identity is not None and self._identity.session.ended_at is None:
                 self._row = self._identity.session
+            else:
+                # A key that opens nothing is never taken over: whoever planted it would know the next person's.
+                self._session_key = None
         return self._identity
 
     def bind(self, user: "User", *, backend: str, at: datetime, address: str | None, agent: str) -> None:
-        """Make this session ``user``'s from the next save on. For the receiver of ``user_logged_in`` alone."""
+        """Make this session ``user``'s from the next save on. For the receiver of ``user_logged_in`` alone.
+
+        A worn session is nobody's own: signing in within it ends both, and begins a new one.
+        """
+        if self._row is not None and self._row.is_worn:
+            keys = {name: value for name, value in self._contents().items() if name in AUTH_KEYS}
+            self.delete()
+            self.is_signed_out = False
+            self._session_cache = keys
         self._bound = {
             "user": user,
             "backend": backend,
@@ -87,13 +100,15 @@ class SessionStore(SessionBase):
 
     def load(self) -> dict[str, Any]:
         identity = self.identify()
-        if identity is None or identity.session.ended_at is not None:
-            self._session_key = None
+        if identity is None or self._row is None:
             return {}
-        row = identity.session
-        data: dict[str, Any] = self.decode(row.data) if row.data else {}
-        data = _without_auth_keys(data)
-        if identity.user is not None and not self._has_fault(identity):
+        row = self._row
+        if identity.user is not None and self._has_fault(identity):
+            # As good as ended, and so nothing for whoever signs in next to go on in.
+            self._session_key = self._row = None
+            return {}
+        data = _without_auth_keys(self.decode(row.data) if row.data else {})
+        if identity.user is not None:
             data[SESSION_KEY] = str(identity.user.pk)
             data[BACKEND_SESSION_KEY] = row.backend
             data[HASH_SESSION_KEY] = row.auth_hash
@@ -113,7 +128,9 @@ class SessionStore(SessionBase):
         self.save(must_create=True)
 
     def save(self, must_create: bool = False) -> None:  # noqa: FBT001, FBT002  # Django's signature
-        data = self._get_session(no_load=must_create)
+        if not must_create:
+            self.identify()
+        data = self._contents(no_load=must_create)
         text = self.encode(kept) if (kept := _without_auth_keys(data)) else ""
         if self._row is None:
             self._insert(text)
@@ -132,18 +149,31 @@ class SessionStore(SessionBase):
         values: dict[str, Any] = {"created_at": now, "last_active_at": now, "data": text, **self._bound}
         self._row = Session.objects.create(key_hash=hash_key(str(self.session_key)), **values)
         self._bound = {}
+        self._is_identified = False
 
     def _took(self, changes: Mapping[str, Any]) -> None:
         for name, value in changes.items():
             setattr(self._row, name, value)
-        self._bound = {}
+        if self._bound:
+            self._bound = {}
+            self._is_identified = False
 
     def cycle_key(self) -> None:
-        """Change the key and keep the row: one statement. Without a row yet, the next save makes one."""
-        data = self._session
-        key = new_key()
-        if self._row is not None:
-            Session.objects.live().filter(pk=self._row.pk).update(key_hash=hash_key(key), previous_key_hash=None)
+        """Change the key and keep the row: one statement. Without a row yet, the next save makes one.
+
+        Of two requests that brought the same key one gets the row. The other, if it was nobody's, goes on in a new
+        one, so that two who sign in from one planted session never share it; if it was somebody's, it is refused.
+        """
+        self.identify()
+        data, key = self._contents(), new_key()
+        if (row := self._row) is not None:
+            mine = Session.objects.live().filter(pk=row.pk, key_hash=row.key_hash)
+            if mine.update(key_hash=hash_key(key), previous_key_hash=None):
+                row.key_hash = hash_key(key)
+            elif row.user_id is not None:
+                raise SessionInterrupted("This session was ended, or went on elsewhere, while the request ran.")
+            else:
+                self._row = None
         self._session_key = key
         self._session_cache = data
         self.modified = True
@@ -153,21 +183,23 @@ class SessionStore(SessionBase):
 
     def delete(self, session_key: str | None = None) -> None:
         """End the session; a worn one together with its parent (and the visit counts as logged out)."""
-        key = session_key or self.session_key
-        if key is None:
-            return
-        identity = self.identify() if key == self.session_key else identify(key)
+        is_own = session_key is None or session_key == self.session_key
+        identity = self.identify() if is_own else identify(str(session_key))
         if identity is not None and identity.session.ended_at is None:
             visit = identity.impersonation
             end_session(
                 identity.parent or identity.session,
                 cause=EndCause.LOGGED_OUT if visit else EndCause.PARENT_SESSION_ENDED,
-                origin=self.origin,
+                origin=self.origin(),
                 by=visit.actor if visit else None,
             )
-        if key == self.session_key:
+        if is_own:
             self._start_over()
             self.is_signed_out = True
+
+    def _contents(self, *, no_load: bool = False) -> dict[str, Any]:
+        contents: dict[str, Any] = self._get_session(no_load)  # type: ignore[attr-defined]  # Django's, not its stubs'
+        return contents
 
     def _start_over(self) -> None:
         self._session_key = None

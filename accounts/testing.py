@@ -27,7 +27,7 @@ class LoginAsMixin:
 
     cookies: Any
 
-    def login_as(self, target: "User", *, actor: "User | None" = None, **start: Any) -> "Impersonation":  # noqa: ANN401
+    def login_as(self, target: "User", *, actor: "User | None" = None, **start: Any) -> "Impersonation":
         """Log in as ``target``; ``actor`` is signed in first, or whoever this client has signed in already.
 
         It is the real thing: :exc:`accounts.services.impersonation.ImpersonationRefused` is raised where the rule says
@@ -37,9 +37,8 @@ class LoginAsMixin:
             self.force_login(actor)  # type: ignore[attr-defined]
         cookie = self.cookies.get(settings.SESSION_COOKIE_NAME)
         identity = SessionStore(cookie.value if cookie else None).identify()
-        if identity is None or identity.user is None or identity.actor is None:
-            message = "Nobody is signed in here: give login_as(target, actor=…) the person who logs in."
-            raise ValueError(message)
+        if identity is None or identity.user is None or identity.actor is None or identity.session.ended_at:
+            raise ValueError("Nobody is signed in here: give login_as(target, actor=…) the person who logs in.")
         origin = Origin(user=identity.user, actor=identity.actor, session_public_id=identity.session.public_id)
         started = start_impersonation(
             actor=identity.actor, session=identity.session, target_id=target.pk, origin=origin, **start

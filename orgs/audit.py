@@ -75,6 +75,9 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.ORGANIZATION_CREATED: (COMPANY, "Created organization {name}, {edition} Edition"),
 }
 
+# What the trail can be narrowed to.
+SECTIONS = tuple(sorted({section for section, _ in _WORDS.values()}))
+
 
 def build_event(  # noqa: PLR0913  # every part of a row, by name
     action: AuditAction,
@@ -106,7 +109,11 @@ def build_event(  # noqa: PLR0913  # every part of a row, by name
         section=section,
         sentence=sentence.format(**words),
         user=doer,
-        user_name=str(doer) if doer else f"{AUTOMATED_PROCESS} ({origin.command})" if origin.command else AUTOMATED_PROCESS,
+        user_name=str(doer)
+        if doer
+        else f"{AUTOMATED_PROCESS} ({origin.command})"
+        if origin.command
+        else AUTOMATED_PROCESS,
         delegate_user=delegate,
         delegate_user_name=str(delegate) if delegate else "",
         about=about,

@@ -3,6 +3,7 @@
 import ipaddress
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -27,15 +28,23 @@ def client_address(request: "HttpRequest") -> str | None:
     if settings.TRUSTED_PROXY_COUNT:
         forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         address = forwarded[-settings.TRUSTED_PROXY_COUNT :][0] or address
+    return _canonical(address)
+
+
+@lru_cache(maxsize=1024)
+def _canonical(address: str) -> str | None:
+    """Return an address in its one spelling, as every database keeps it. Remembered: it is asked on every request."""
     try:
-        return str(ipaddress.ip_address(address))
+        # A zone ("%eth0") says something on one machine only, and PostgreSQL's inet holds none.
+        known = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return None
+    return str(getattr(known, "ipv4_mapped", None) or known)
 
 
 def client_agent(request: "HttpRequest") -> str:
     """Return the browser's name for itself, cut to what is stored."""
-    return request.META.get("HTTP_USER_AGENT", "")[:AGENT_LENGTH]
+    return str(request.META.get("HTTP_USER_AGENT", ""))[:AGENT_LENGTH]
 
 
 def actor_of(request: "HttpRequest") -> "User":

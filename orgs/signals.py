@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-# Arguments: organization, cause (a value of accounts' EndCause), origin, at.
+# Arguments: organization, cause (a value of accounts' EndCause), origin, at. Receivers answer how many visits ended.
 any_user_login_lost = Signal()

@@ -1,3 +1,16 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+import orgs.converters  # noqa: F401  # registers <id:…>
+
+from .views import audit_trail, company, login_access_policies
+
+urlpatterns = [
+    path(
+        "setup/login-access-policies/",
+        login_access_policies.login_access_policies,
+        name="login_access_policies",
+    ),
+    path("setup/company/", company.company, name="company"),
+    path("setup/audit-trail/", audit_trail.audit_trail, name="audit_trail"),
+    path("setup/audit-trail/<id:event_id>/", audit_trail.audit_event, name="audit_event"),
+]

@@ -8,6 +8,8 @@ from django.core.checks.messages import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 
 TAG = "portal"
+# What only this machine answers to. The test client's name stands beside it.
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
 
 # Each stands somewhere after the one before it.
 MIDDLEWARE_IN_ORDER = (
@@ -21,12 +23,18 @@ MIDDLEWARE_IN_ORDER = (
 
 
 @register(TAG)
-def check_middleware(**kwargs: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+def check_middleware(**kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """Find who-is-it middleware that is missing or out of order: without it nobody asks the rule again."""
     present = [name for name in settings.MIDDLEWARE if name in MIDDLEWARE_IN_ORDER]
     missing = [name for name in MIDDLEWARE_IN_ORDER if name not in present]
     if missing:
-        return [Error(f"MIDDLEWARE lacks {', '.join(missing)}.", hint="Add them in the order of portal/checks.py.", id="portal.E001")]
+        return [
+            Error(
+                f"MIDDLEWARE lacks {', '.join(missing)}.",
+                hint="Add them in the order of portal/checks.py.",
+                id="portal.E001",
+            )
+        ]
     if present != list(MIDDLEWARE_IN_ORDER):
         hint = f"The order must be: {', '.join(MIDDLEWARE_IN_ORDER)}."
         return [Error("MIDDLEWARE has the portal's middleware out of order.", hint=hint, id="portal.E002")]
@@ -34,24 +42,35 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG0
 
 
 @register(TAG)
-def check_sessions(**kwargs: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+def check_sessions(**kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """Find settings under which a session could be planted, leaked or kept."""
     found: list[CheckMessage] = []
     if settings.SESSION_ENGINE != "accounts.session_store":
         found.append(Error("SESSION_ENGINE must be accounts.session_store.", id="portal.E003"))
     if settings.MESSAGE_STORAGE != "django.contrib.messages.storage.session.SessionStorage":
-        found.append(Error("MESSAGE_STORAGE must be the session's: a cookie would show the actor's messages to the target.", id="portal.E004"))
+        found.append(
+            Error(
+                "MESSAGE_STORAGE must be the session's: a cookie would show the actor's messages to the target.",
+                id="portal.E004",
+            )
+        )
     if not (settings.CSRF_COOKIE_HTTPONLY and settings.SESSION_COOKIE_HTTPONLY):
         found.append(Error("SESSION_COOKIE_HTTPONLY and CSRF_COOKIE_HTTPONLY must be on.", id="portal.E005"))
+    if settings.DEVELOPMENT and (others := [host for host in settings.ALLOWED_HOSTS if host not in LOOPBACK]):
+        hint = "Start without DEBUG, or let ALLOWED_HOSTS name this machine alone."
+        found.append(
+            Error(
+                f"DEBUG=true is for one's own machine, and would answer as {', '.join(others)}.",
+                hint=hint,
+                id="portal.E007",
+            )
+        )
     if not settings.DEVELOPMENT and not (settings.SESSION_COOKIE_SECURE and settings.CSRF_COOKIE_SECURE):
         found.append(Error("SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE must be on in production.", id="portal.E006"))
     return found
 
 
 def refuse_unsafe_start() -> None:
-    """Raise ImproperlyConfigured where a server must not start: a failed check, or development settings."""
-    if settings.DEVELOPMENT:
-        message = "DEBUG=true is for development. A server that others reach starts without it."
-        raise ImproperlyConfigured(message)
+    """Raise ImproperlyConfigured where a server must not start. ``manage.py`` runs the checks by itself, servers do not."""
     if errors := [str(found) for found in run_checks(tags=[TAG]) if found.is_serious()]:
         raise ImproperlyConfigured("\n".join(errors))

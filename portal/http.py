@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 class PortalRequest(HttpRequest):
     """``user`` is whose account it is, ``actor`` whose hands; they differ while ``impersonation`` is not None."""
 
-    user: "User"  # type: ignore[assignment]
+    user: "User"
     actor: "User"
     impersonation: "Impersonation | None"
     session_row: "Session | None"
     identity: "Identity | None"
     # Why the session that the browser still has the key of is over.
     ended: "EndCause | None"
-    auser: Callable[[], Any]  # type: ignore[assignment]
+    auser: Callable[[], Any]
     request_id: str

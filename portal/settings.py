@@ -5,7 +5,7 @@ would be unsafe refuses to start (:mod:`portal.checks` says which).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import environ
 from csp.constants import NONE, SELF
@@ -27,7 +27,7 @@ else:
         message = "Set SECRET_KEY to at least 32 random characters, or DEBUG=true for development."
         raise ImproperlyConfigured(message)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", "testserver"] if DEVELOPMENT else [])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEVELOPMENT else [])
 
 # --- the portal's own --------------------------------------------------------------------------------------------
 
@@ -96,7 +96,9 @@ TEMPLATES = [
 
 # --- database ----------------------------------------------------------------------------------------------------
 
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"),
+}
 database = DATABASES["default"]
 test_database = env.str("TEST_DATABASE", default="")
 if database["ENGINE"] == "django.db.backends.sqlite3":
@@ -131,7 +133,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "portal_session"
 SESSION_COOKIE_SECURE = env.bool("SESSION_COOKIE_SECURE", default=not DEVELOPMENT)
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE: Final = "Lax"
 # Beside a worn session the browser holds this one. It authenticates nothing (accounts/services/impersonation.py).
 RETURN_COOKIE_NAME = "portal_return"
 # The token is read from the page only, and rotates with every change of person: a stale tab's write is nobody's.
@@ -167,6 +169,7 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_UNIQUE_EMAIL = False
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
@@ -203,6 +206,9 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage",
     },
 }
+
+# A label stands above each field; the same words inside it say nothing more.
+BOOTSTRAP5 = {"set_placeholder": False}
 
 # --- headers -----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ def sort_key(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-class UsernameField(models.EmailField):
+class UsernameField(models.EmailField):  # type: ignore[type-arg]  # generic in the stubs only
     """A username: shaped like an e-mail address, kept in NFKC and lower case, in stored values and in look-ups alike.
 
     Normalized in Python since databases differ on case: SQLite takes ``Ä@x`` and ``ä@x`` for two.
@@ -30,10 +30,10 @@ class UsernameField(models.EmailField):
         return value
 
 
-class SortKeyField(models.CharField):
+class SortKeyField(models.CharField):  # type: ignore[type-arg]  # as above
     """The :func:`sort_key` of another attribute, filled on save, compared byte by byte on every database."""
 
-    def __init__(self, *args: Any, source: str = "", **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, source: str = "", **kwargs: Any) -> None:
         self.source = source
         kwargs.setdefault("editable", False)
         kwargs.setdefault("max_length", 1000)
@@ -48,7 +48,7 @@ class SortKeyField(models.CharField):
         parameters = super().db_parameters(connection)
         return {**parameters, "collation": "C"} if connection.vendor == "postgresql" else parameters
 
-    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ANN401, ARG002, FBT001
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002, FBT001
         value = sort_key(str(getattr(model_instance, self.source)))[: self.max_length]
         setattr(model_instance, self.attname, value)
         return value

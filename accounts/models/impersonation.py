@@ -15,7 +15,11 @@ class Impersonation(models.Model):
         "accounts.Session", on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, db_column="id"
     )
     actor_session = models.ForeignKey(
-        "accounts.Session", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="impersonations"
+        "accounts.Session",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="impersonations",
     )
     organization = models.ForeignKey("orgs.Organization", on_delete=models.PROTECT, db_index=False)
     actor = models.ForeignKey(
@@ -48,10 +52,13 @@ class Impersonation(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["actor_session"], condition=models.Q(ended_at=None), name="impersonation_one_open_per_actor_session"
+                fields=["actor_session"],
+                condition=models.Q(ended_at=None),
+                name="impersonation_one_open_per_actor_session",
             ),
             models.CheckConstraint(
-                condition=models.Q(ended_at=None, end_cause="") | (models.Q(ended_at__isnull=False) & ~models.Q(end_cause="")),
+                condition=models.Q(ended_at=None, end_cause="")
+                | (models.Q(ended_at__isnull=False) & ~models.Q(end_cause="")),
                 name="impersonation_end_has_cause",
             ),
             models.CheckConstraint(condition=~models.Q(actor=models.F("target")), name="impersonation_of_someone_else"),

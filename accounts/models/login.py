@@ -8,9 +8,7 @@ class Login(models.Model):
     """One row of the Login History: a sign-in, a failed one, or a log-in-as with the actor as Delegate User."""
 
     organization = models.ForeignKey("orgs.Organization", on_delete=models.PROTECT, db_index=False)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="logins"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, related_name="logins")
     username = models.CharField(max_length=254)
     created_at = models.DateTimeField()
     type = models.CharField(max_length=12, choices=LoginType, default=LoginType.APPLICATION)

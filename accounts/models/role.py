@@ -10,9 +10,7 @@ class Role(MP_Node):
     name = models.CharField(max_length=80)
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint("organization", Lower("name"), name="role_name_unique_in_organization"),
-        )
+        constraints = (models.UniqueConstraint("organization", Lower("name"), name="role_name_unique_in_organization"),)
 
     def __str__(self) -> str:
         return self.name

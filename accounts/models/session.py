@@ -15,9 +15,10 @@ class Session(models.Model):
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    key_hash = models.CharField(max_length=64, unique=True, null=True)
+    # Null while another account is worn; a unique column can't hold more than one empty text.
+    key_hash = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001
     # The key before the last rotation: only for a double click on Login (services/impersonation.py).
-    previous_key_hash = models.CharField(max_length=64, null=True)
+    previous_key_hash = models.CharField(max_length=64, null=True)  # noqa: DJ001
     # The hash of the browser's return cookie while another account is worn. It authenticates nothing by itself.
     return_hash = models.CharField(max_length=64, blank=True)
     user = models.ForeignKey(

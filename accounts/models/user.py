@@ -18,7 +18,7 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     """Makes users as other packages' suites do: ``create_user(username, email, password, …)``."""
 
-    def create_user(self, username: str, email: str = "", password: str | None = None, **fields: Any) -> "User":  # noqa: ANN401
+    def create_user(self, username: str, email: str = "", password: str | None = None, **fields: Any) -> "User":
         """Save a new user with a hashed password; without one the account has none that works."""
         user: User = self.model(username=username, email=email or username, **fields)
         user.set_password(password)
@@ -82,7 +82,9 @@ class User(AbstractBaseUser):
                 name="user_inactive_by_name",
             ),
             models.Index(
-                fields=["organization", "name_key", "id"], condition=models.Q(is_frozen=True), name="user_frozen_by_name"
+                fields=["organization", "name_key", "id"],
+                condition=models.Q(is_frozen=True),
+                name="user_frozen_by_name",
             ),
         )
 

@@ -6,23 +6,23 @@ browser gets instead. So a leaked worn key never becomes an administrator's, and
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, TextField, Value, When
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts.enums import Basis, EndCause, LoginType, Refusal, SessionType
+from accounts.enums import EndCause, LoginType, Refusal, SessionType
 from accounts.identity import Fault, Identity
 from accounts.keys import hash_key, new_key
 from accounts.login_access import Facts, may_impersonate
 from accounts.models import Impersonation, Login, Session, User
 from orgs.audit import AuditAction, record
-from orgs.models import SessionSettings
 
-from .sessions import close_visits, end_session, end_sessions, lock_sessions, stamp_ended
+from .sessions import close_visits, end_sessions, lock_sessions, stamp_ended
 
 if TYPE_CHECKING:
     from orgs.http import Origin
@@ -41,7 +41,15 @@ class ImpersonationRefused(PermissionDenied):
     def __init__(self, refusal: Refusal, target: User | None = None) -> None:
         self.refusal = refusal
         self.target = target
+        self.help_url, self.help_label = help_for(refusal)
         super().__init__(str(refusal.label))
+
+
+def help_for(refusal: Refusal) -> tuple[str, str]:
+    """Return the address and the words of what would help against ``refusal``; empty where nothing on a page would."""
+    if refusal in {Refusal.EDITION, Refusal.NOT_PROVISIONED, Refusal.OFF, Refusal.PROTECTED}:
+        return reverse("login_access_policies"), "Login Access Policies"
+    return "", ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Left:
     key: str | None = None
 
 
-def start_impersonation(  # noqa: PLR0913
+def start_impersonation(
     *,
     actor: User,
     session: Session,
@@ -81,22 +89,31 @@ def start_impersonation(  # noqa: PLR0913
     """
     at = at or timezone.now()
     try:
-        with transaction.atomic():
-            return _start(
-                actor=actor, session=session, target_id=target_id, origin=origin, reason=reason, back=back, at=at
-            )
+        return _start_once(
+            actor=actor, session=session, target_id=target_id, origin=origin, reason=reason, back=back, at=at
+        )
     except ImpersonationRefused as refused:
+        if refused.refusal == Refusal.NESTED and not session.is_worn:
+            # The other of two clicks on Login took the key while this one waited for it.
+            first = _rejoin(str(session.key_hash), target_id=target_id, at=at)
+            if first is not None:
+                return first
         _record_refusal(refused, actor=actor, origin=origin)
         raise
+
+
+def _start_once(*, session: Session, target_id: int, **rest: Any) -> Started:
+    """Start in one transaction. What the database's own constraint refuses is *already logged in* too."""
+    try:
+        with transaction.atomic():
+            return _start(session=session, target_id=target_id, **rest)
     except IntegrityError as error:
-        if not session.impersonations.open().exists():  # type: ignore[attr-defined]
+        if not Impersonation.objects.open().filter(actor_session=session).exists():
             raise
-        refused = ImpersonationRefused(Refusal.NESTED, User.objects.filter(pk=target_id).first())
-        _record_refusal(refused, actor=actor, origin=origin)
-        raise refused from error
+        raise ImpersonationRefused(Refusal.NESTED, User.objects.filter(pk=target_id).first()) from error
 
 
-def _start(  # noqa: PLR0913
+def _start(
     *, actor: User, session: Session, target_id: int, origin: "Origin", reason: str, back: str, at: datetime
 ) -> Started:
     key, return_token = new_key(), new_key()
@@ -112,9 +129,11 @@ def _start(  # noqa: PLR0913
         .select_related("profile", "organization__login_access_policy", "organization__session_settings")
         .first()
     )
-    facts = _facts_for(target.organization if target else actor.organization, is_impersonating=not took_key)
+    if target is None:
+        raise TargetNotFound
+    facts = Facts.of(target.organization, target.organization.login_access_policy, is_impersonating=not took_key)
     verdict = may_impersonate(actor=actor, target=target, facts=facts, at=at)
-    if target is None or verdict.refusal == Refusal.NOT_FOUND:
+    if verdict.refusal == Refusal.NOT_FOUND:
         raise TargetNotFound
     if verdict.refusal is not None or verdict.basis is None:
         raise ImpersonationRefused(verdict.refusal or Refusal.NO_PERMISSION, target)
@@ -169,10 +188,6 @@ def _start(  # noqa: PLR0913
     return Started(visit, worn, key, return_token)
 
 
-def _facts_for(organization: "Organization", *, is_impersonating: bool) -> Facts:
-    return Facts.of(organization, organization.login_access_policy, is_impersonating=is_impersonating)
-
-
 def _end_of_visit(organization: "Organization", session: Session, at: datetime) -> datetime:
     """Return the earliest of the time limit and the absolute end of the actor's own session."""
     limit = timedelta(minutes=organization.login_access_policy.time_limit_minutes)
@@ -199,21 +214,22 @@ def rejoin_impersonation(*, key: str, target_id: int, at: datetime | None = None
     Until the worn key is first used, and for 30 seconds at most, the same request lands in the same visit under a key
     of its own. None where that is not so; a start for another target never is.
     """
-    at = at or timezone.now()
-    fresh = Q(
-        parent__previous_key_hash=hash_key(key),
-        parent__ended_at=None,
-        user=target_id,
-        last_active_at=None,
-        created_at__gt=at - DOUBLE_CLICK,
-    )
+    return _rejoin(hash_key(key), target_id=target_id, at=at or timezone.now())
+
+
+def _rejoin(previous_key_hash: str, *, target_id: int, at: datetime) -> Started | None:
     with transaction.atomic():
-        for worn in lock_sessions(fresh):
-            again, return_token = new_key(), new_key()
-            Session.objects.filter(pk=worn.pk).update(key_hash=hash_key(again))
-            Session.objects.filter(pk=worn.parent_id).update(return_hash=hash_key(return_token))
-            return Started(worn.impersonation, worn, again, return_token)
-    return None
+        parent = Session.objects.live().filter(previous_key_hash=previous_key_hash).only("pk").first()
+        rows = lock_sessions(Q(pk=parent.pk) | Q(parent=parent.pk)) if parent else []
+        if len(rows) != 2 or rows[0].previous_key_hash != previous_key_hash:  # noqa: PLR2004  # a parent and its child
+            return None
+        parent, worn = rows
+        if worn.user_id != target_id or worn.last_active_at is not None or worn.created_at <= at - DOUBLE_CLICK:
+            return None
+        key, return_token = new_key(), new_key()
+        Session.objects.filter(pk=worn.pk).update(key_hash=hash_key(key))
+        Session.objects.filter(pk=parent.pk).update(return_hash=hash_key(return_token))
+    return Started(worn.impersonation, worn, key, return_token)
 
 
 def leave_impersonation(identity: Identity, *, origin: "Origin", at: datetime | None = None) -> Left | None:
@@ -231,7 +247,7 @@ def leave_impersonation(identity: Identity, *, origin: "Origin", at: datetime | 
     )
 
 
-def _end_visit(  # noqa: PLR0913
+def _end_visit(
     visit: Impersonation,
     *,
     ends_parent: bool,
@@ -258,7 +274,7 @@ def _end_worn_and_rekey(visit: Impersonation, key: str, *, at: datetime) -> None
     is_worn = Q(pk=visit.pk)
     Session.objects.filter(pk__in=[visit.pk, visit.actor_session_id]).update(
         ended_at=Case(When(is_worn, then=Value(at)), default=F("ended_at")),
-        data=Case(When(is_worn, then=Value("")), default=F("data")),
+        data=Case(When(is_worn, then=Value("", output_field=TextField())), default=F("data")),
         key_hash=Case(When(is_worn, then=F("key_hash")), default=Value(hash_key(key))),
         last_active_at=Case(When(is_worn, then=F("last_active_at")), default=Value(at)),
         previous_key_hash=None,
@@ -282,7 +298,7 @@ def end_visits_resting_on_any_user_login(
 ) -> int:
     """End every running visit of an organization that nothing but any-user login allowed. Actors keep their own."""
     worn = Impersonation.objects.open().resting_on_any_user_login(organization).values("pk")
-    return end_sessions(Q(pk__in=worn), cause=lambda _: cause, origin=origin, at=at, by=origin.actor)
+    return end_sessions(Q(pk__in=worn), cause=lambda _: cause, origin=origin, at=at, noticed_at=at, by=origin.actor)
 
 
 def hand_back(identity: Identity, return_token: str, *, at: datetime | None = None) -> str | None:
@@ -300,9 +316,9 @@ def hand_back(identity: Identity, return_token: str, *, at: datetime | None = No
         return None
     key = new_key()
     with transaction.atomic():
-        rows = lock_sessions(Q(pk=parent.pk, key_hash=None))
-        claimed = Impersonation.objects.filter(pk=visit.pk, handed_back_at=None).update(handed_back_at=at)
-        if not rows or not claimed:
+        is_waiting = bool(lock_sessions(Q(pk=parent.pk, key_hash=None)))
+        handed_back = Impersonation.objects.filter(pk=visit.pk, handed_back_at=None)
+        if not is_waiting or not handed_back.update(handed_back_at=at):
             return None
         Session.objects.filter(pk=parent.pk).update(
             key_hash=hash_key(key), previous_key_hash=None, return_hash="", last_active_at=at

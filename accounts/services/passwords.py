@@ -1,17 +1,34 @@
-"""Passwords: what a change ends."""
+"""Passwords: what a change ends, and the mail that lets one choose."""
 
+from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING
 
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from accounts.enums import EndCause
 from orgs.audit import AuditAction, record
 
+from .mails import mail_after_commit
 from .sessions import end_sessions_of
 
 if TYPE_CHECKING:
     from accounts.models import Session, User
     from orgs.http import Origin
+
+
+class PasswordMail(Enum):
+    """Why someone gets a link to choose a password: the name of the mail."""
+
+    NEW_ACCOUNT = "new_account"
+    RESET = "password_reset"
+
+
+NEW_ACCOUNT, RESET = PasswordMail.NEW_ACCOUNT, PasswordMail.RESET
 
 
 @transaction.atomic
@@ -26,3 +43,18 @@ def password_was_changed(user: "User", *, origin: "Origin", keep: "Session | Non
         keep=keep,
     )
     record(AuditAction.PASSWORD_CHANGED, origin=origin, organization=user.organization_id, about=user)
+
+
+def send_password_mail(user: "User", *, kind: PasswordMail, site: str, by: str) -> None:
+    """Mail ``user``, after the commit, allauth's link to choose a password. ``site`` is where this site answers."""
+    key = default_token_generator.make_token(user)
+    path = reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(user), "key": key})
+    mail_after_commit(
+        kind.value,
+        to=user.email,
+        user=user,
+        by=by,
+        url=site.rstrip("/") + path,
+        again_url=site.rstrip("/") + reverse("account_reset_password"),
+        days=timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT).days,
+    )

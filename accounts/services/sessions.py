@@ -30,7 +30,7 @@ def lock_sessions(condition: Q) -> list[Session]:
     return list(rows.select_for_update(of=("self",)))
 
 
-def close_visits(  # noqa: PLR0913  # when, why and by whom are three facts
+def close_visits(  # when, why and by whom are three facts
     visits: Iterable[Impersonation],
     *,
     cause: EndCause,
@@ -65,7 +65,7 @@ def close_visits(  # noqa: PLR0913  # when, why and by whom are three facts
     AuditEvent.objects.bulk_create(events)
 
 
-def end_sessions(  # noqa: PLR0913
+def end_sessions(
     condition: Q,
     *,
     cause: Callable[[Session], EndCause],
@@ -74,7 +74,7 @@ def end_sessions(  # noqa: PLR0913
     at: datetime | None = None,
     noticed_at: datetime | None = None,
 ) -> int:
-    """End the live sessions that meet ``condition``, which must include the children of those it names.
+    """End the live sessions that meet ``condition``, and those worn below them.
 
     ``cause`` says of each worn session why its visit ended. ``at`` is the moment the right was lost, ``noticed_at``
     when that was seen; now, unless told. Returns how many sessions ended.
@@ -82,7 +82,7 @@ def end_sessions(  # noqa: PLR0913
     noticed_at = noticed_at or timezone.now()
     at = at or noticed_at
     with transaction.atomic():
-        rows = lock_sessions(condition)
+        rows = _lock_with_children(condition)
         stamp_ended(rows, at=at)
         by_cause: dict[EndCause, list[Impersonation]] = {}
         for row in rows:
@@ -94,13 +94,24 @@ def end_sessions(  # noqa: PLR0913
     return len(rows)
 
 
+def _lock_with_children(condition: Q) -> list[Session]:
+    """Lock the live sessions that meet ``condition`` and those worn below them, all in one order."""
+    # Ids first: one condition across parent and child is one that no index answers.
+    own = Session.objects.live().filter(condition, parent=None).values_list("pk", flat=True)
+    rows = lock_sessions(condition | Q(parent__in=list(own)))
+    if locked := [row.pk for row in rows if not row.is_worn]:
+        # A start that held its parent while this waited has committed by now: its worn session is seen only here.
+        rows += lock_sessions(Q(parent__in=locked) & ~Q(pk__in=[row.pk for row in rows]))
+    return rows
+
+
 def stamp_ended(rows: Sequence[Session], *, at: datetime) -> None:
     """Stamp locked rows as ended, all in one statement, and delete what they hold."""
     if rows:
         Session.objects.filter(pk__in=[row.pk for row in rows]).update(ended_at=at, data="", previous_key_hash=None)
 
 
-def end_session(  # noqa: PLR0913
+def end_session(
     session: Session,
     *,
     cause: EndCause = EndCause.PARENT_SESSION_ENDED,
@@ -110,11 +121,10 @@ def end_session(  # noqa: PLR0913
     noticed_at: datetime | None = None,
 ) -> int:
     """End one session and the one worn below it; ``cause`` is that of the visit."""
-    condition = Q(pk=session.pk) | Q(parent=session.pk)
-    return end_sessions(condition, cause=lambda _: cause, origin=origin, by=by, at=at, noticed_at=noticed_at)
+    return end_sessions(Q(pk=session.pk), cause=lambda _: cause, origin=origin, by=by, at=at, noticed_at=noticed_at)
 
 
-def end_sessions_of(  # noqa: PLR0913
+def end_sessions_of(
     user: "User",
     *,
     as_actor: EndCause,
@@ -128,13 +138,9 @@ def end_sessions_of(  # noqa: PLR0913
 
     With ``as_target`` also the sessions in which another wears the account. ``keep`` and its parent stay.
     """
-    condition = Q(user=user, parent=None) | Q(parent__user=user)
-    if as_target is not None:
-        condition |= Q(user=user)
+    condition = Q(user=user) if as_target is not None else Q(user=user, parent=None)
     if keep is not None:
-        kept = [keep.pk] if keep.parent_id is None else [keep.pk, keep.parent_id]
-        condition &= ~Q(pk__in=kept)
-        condition &= ~Q(parent__in=kept) | Q(parent=None)
+        condition &= ~Q(pk__in=[keep.pk, keep.parent_id or keep.pk])
 
     def cause(row: Session) -> EndCause:
         return as_target if as_target is not None and row.user_id == user.pk else as_actor

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from accounts.enums import EndCause
-from accounts.middleware import come_back, cookie_safety, landing_of
+from accounts.middleware import come_back, delete_key_cookie, landing_of, set_key_cookie
 from accounts.services.impersonation import (
     Started,
     TargetNotFound,
@@ -39,7 +39,7 @@ def user_login_as(request: "HttpRequest", user_id: int) -> "HttpResponse":
     took away. Anyone else without a session is sent to sign in.
     """
     request = cast("PortalRequest", request)
-    if not request.user.is_authenticated or request.session_row is None:
+    if request.session_row is None:
         return _second_click(request, user_id) or _sign_in_first(request, user_id)
     try:
         started = start_impersonation(
@@ -72,7 +72,7 @@ def _inside(request: "PortalRequest", started: Started) -> "HttpResponse":
     cast("SessionStore", request.session).switch(started.key, row=started.session)
     rotate_token(request)
     response = HttpResponseRedirect(safe_path(request.POST.get("next", "")) or reverse("home"))
-    response.set_cookie(settings.RETURN_COOKIE_NAME, started.return_token, **cookie_safety())
+    set_key_cookie(response, settings.RETURN_COOKIE_NAME, started.return_token)
     return response
 
 
@@ -104,24 +104,28 @@ def _leave(request: "PortalRequest", identity: "Identity") -> "HttpResponse":
     store.switch(left.key)
     rotate_token(request)
     response = HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
-    response.delete_cookie(settings.RETURN_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)
+    delete_key_cookie(response, settings.RETURN_COOKIE_NAME)
     return response
 
 
 def _left_already(request: "PortalRequest", identity: "Identity") -> "HttpResponse":
     """Answer a second leave, or one that came after the end, without ending anything again."""
-    back = come_back(request, identity, tell=True)
-    if back is not None:
+    visit, limits = identity.impersonation, identity.limits
+    if visit is not None and visit.ended_at is None:
+        # It ended after this request had been let in.
+        visit.refresh_from_db(fields=["ended_at", "end_cause", "handed_back_at"])
+        request.ended = EndCause(visit.end_cause)
+    if (back := come_back(request, identity)) is not None:
         return back
-    visit = identity.impersonation
-    if visit is None or identity.limits is None or identity.limits.force_relogin:
+    if visit is None or limits is None or limits.force_relogin:
         return _to_login(identity)
     return HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
 
 
 def _to_login(identity: "Identity") -> "HttpResponse":
     """Send to the login page, which says what happened and leads on to the user's page in Setup."""
-    query = {"ended": EndCause.LOGGED_OUT.value}
-    if (visit := identity.impersonation) is not None:
+    visit = identity.impersonation
+    query = {"ended": (visit and visit.end_cause) or EndCause.LOGGED_OUT.value}
+    if visit is not None:
         query["next"] = landing_of(visit.target_id, identity.actor, back=visit.back)
     return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{urlencode(query)}")

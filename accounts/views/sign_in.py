@@ -3,21 +3,24 @@
 from typing import Any
 
 from allauth.account import views as allauth
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from accounts.enums import EndCause
 from orgs.http import safe_path
 from orgs.permissions import refused_inside
 
 
-class LoginView(allauth.LoginView):  # type: ignore[misc]
+class LoginView(allauth.LoginView):
     """Sign in by username and password; says why one is here if a session has just ended."""
 
     template_name = "account/login.html"
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return {**context, "ended": _ended(self.request.GET.get("ended", ""))}
 
@@ -25,12 +28,20 @@ class LoginView(allauth.LoginView):  # type: ignore[misc]
 def _ended(value: str) -> str:
     """Return the sentence for why one has to sign in; only known causes have one."""
     if value == EndCause.LOGGED_OUT:
-        return "You have logged out as that user. Your own session was ended too: sign in again to go on."
+        return "You have logged out as that user. Your own session was ended too. Log in again to go on."
     if value in {EndCause.PARENT_SESSION_ENDED, EndCause.ENDED_BY_ADMINISTRATOR}:
-        return "Your session has ended. Sign in again to go on."
+        return "Your session has ended. Log in again to go on."
     if value in EndCause:
-        return f"Your session has ended: {EndCause(value).label}. Sign in again to go on."
+        cause = EndCause(value)
+        return f"Your session has ended: {_TO_ONESELF.get(cause, cause.label)}. Log in again to go on."
     return ""
+
+
+# Whoever reads it need not be an administrator: one's own session ends like this too.
+_TO_ONESELF = {
+    EndCause.ACTOR_DEACTIVATED: "your account was deactivated",
+    EndCause.ACTOR_FROZEN: "your account was frozen",
+}
 
 
 login = refused_inside(login_not_required(LoginView.as_view()))
@@ -46,5 +57,6 @@ reauthenticate = refused_inside(allauth.reauthenticate)
 @login_not_required
 def to_login(request: HttpRequest) -> HttpResponse:
     """Lead the other packages' sign-in addresses to the portal's own."""
-    query = f"?next={path}" if (path := safe_path(request.GET.get("next", ""))) else ""
-    return redirect(f"/login/{query}")
+    path = safe_path(request.GET.get("next", ""))
+    query = f"?{urlencode({'next': path})}" if path else ""
+    return redirect(reverse(settings.LOGIN_URL) + query)

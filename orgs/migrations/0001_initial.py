@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,116 +17,224 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Organization',
+            name="Organization",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80, unique=True)),
-                ('kind', models.CharField(choices=[('customer', 'Customer'), ('operator', 'Operator')], default='customer', max_length=10)),
-                ('edition', models.CharField(choices=[('essentials', 'Essentials'), ('group', 'Group'), ('professional', 'Professional'), ('enterprise', 'Enterprise'), ('performance', 'Performance'), ('unlimited', 'Unlimited'), ('developer', 'Developer')], max_length=12)),
-                ('provisioned', models.BooleanField(default=False)),
-                ('account_executive_name', models.CharField(blank=True, max_length=80)),
-                ('account_executive_email', models.EmailField(blank=True, max_length=254)),
-                ('account_executive_phone', models.CharField(blank=True, max_length=40)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("customer", "Customer"), ("operator", "Operator")], default="customer", max_length=10
+                    ),
+                ),
+                (
+                    "edition",
+                    models.CharField(
+                        choices=[
+                            ("essentials", "Essentials"),
+                            ("group", "Group"),
+                            ("professional", "Professional"),
+                            ("enterprise", "Enterprise"),
+                            ("performance", "Performance"),
+                            ("unlimited", "Unlimited"),
+                            ("developer", "Developer"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("provisioned", models.BooleanField(default=False)),
+                ("account_executive_name", models.CharField(blank=True, max_length=80)),
+                ("account_executive_email", models.EmailField(blank=True, max_length=254)),
+                ("account_executive_phone", models.CharField(blank=True, max_length=40)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField()),
-                ('action', models.CharField(max_length=60)),
-                ('section', models.CharField(max_length=40)),
-                ('sentence', models.TextField()),
-                ('user_name', models.CharField(max_length=400)),
-                ('delegate_user_name', models.CharField(blank=True, max_length=400)),
-                ('about_name', models.CharField(blank=True, max_length=400)),
-                ('address', models.GenericIPAddressField(null=True)),
-                ('agent', models.CharField(blank=True, max_length=300)),
-                ('session_public_id', models.UUIDField(null=True)),
-                ('impersonation_id', models.BigIntegerField(null=True)),
-                ('request_id', models.CharField(blank=True, max_length=64)),
-                ('before', models.JSONField(default=dict)),
-                ('after', models.JSONField(default=dict)),
-                ('about', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('delegate_user', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField()),
+                ("action", models.CharField(max_length=60)),
+                ("section", models.CharField(max_length=40)),
+                ("sentence", models.TextField()),
+                ("user_name", models.CharField(max_length=400)),
+                ("delegate_user_name", models.CharField(blank=True, max_length=400)),
+                ("about_name", models.CharField(blank=True, max_length=400)),
+                ("address", models.GenericIPAddressField(null=True)),
+                ("agent", models.CharField(blank=True, max_length=300)),
+                ("session_public_id", models.UUIDField(null=True)),
+                ("impersonation_id", models.BigIntegerField(null=True)),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                ("before", models.JSONField(default=dict)),
+                ("after", models.JSONField(default=dict)),
+                (
+                    "about",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "delegate_user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='LoginAccessPolicy',
+            name="LoginAccessPolicy",
             fields=[
-                ('organization', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='login_access_policy', serialize=False, to='orgs.organization')),
-                ('any_user_login', models.BooleanField(default=False, verbose_name='Administrators Can Log in as Any User')),
-                ('protect_administrators', models.BooleanField(default=False)),
-                ('time_limit_minutes', models.PositiveSmallIntegerField(default=60, validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(480)])),
-                ('login_access_lost_at', models.DateTimeField(blank=True, null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('modified_at', models.DateTimeField(blank=True, null=True)),
-                ('modified_by_name', models.CharField(blank=True, max_length=400)),
+                (
+                    "organization",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="login_access_policy",
+                        serialize=False,
+                        to="orgs.organization",
+                    ),
+                ),
+                (
+                    "any_user_login",
+                    models.BooleanField(default=False, verbose_name="Administrators Can Log in as Any User"),
+                ),
+                ("protect_administrators", models.BooleanField(default=False)),
+                (
+                    "time_limit_minutes",
+                    models.PositiveSmallIntegerField(
+                        default=60,
+                        validators=[
+                            django.core.validators.MinValueValidator(5),
+                            django.core.validators.MaxValueValidator(480),
+                        ],
+                    ),
+                ),
+                ("login_access_lost_at", models.DateTimeField(blank=True, null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("modified_at", models.DateTimeField(blank=True, null=True)),
+                ("modified_by_name", models.CharField(blank=True, max_length=400)),
             ],
         ),
         migrations.CreateModel(
-            name='SessionSettings',
+            name="SessionSettings",
             fields=[
-                ('organization', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='session_settings', serialize=False, to='orgs.organization')),
-                ('idle_minutes', models.PositiveSmallIntegerField(default=120)),
-                ('absolute_hours', models.PositiveSmallIntegerField(default=12)),
-                ('force_relogin', models.BooleanField(default=True, verbose_name='Force relogin after Login-As-User')),
-                ('end_on_password_reset', models.BooleanField(default=True)),
-                ('lock_to_address', models.BooleanField(default=False)),
+                (
+                    "organization",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="session_settings",
+                        serialize=False,
+                        to="orgs.organization",
+                    ),
+                ),
+                ("idle_minutes", models.PositiveSmallIntegerField(default=120)),
+                ("absolute_hours", models.PositiveSmallIntegerField(default=12)),
+                ("force_relogin", models.BooleanField(default=True, verbose_name="Force relogin after Login-As-User")),
+                ("end_on_password_reset", models.BooleanField(default=True)),
+                ("lock_to_address", models.BooleanField(default=False)),
             ],
             options={
-                'verbose_name_plural': 'session settings',
+                "verbose_name_plural": "session settings",
             },
         ),
         migrations.AddConstraint(
-            model_name='organization',
-            constraint=models.CheckConstraint(condition=models.Q(('edition__in', ['essentials', 'group', 'professional', 'enterprise', 'performance', 'unlimited', 'developer'])), name='organization_edition_known'),
+            model_name="organization",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "edition__in",
+                        ["essentials", "group", "professional", "enterprise", "performance", "unlimited", "developer"],
+                    )
+                ),
+                name="organization_edition_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='organization',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['customer', 'operator'])), name='organization_kind_known'),
+            model_name="organization",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["customer", "operator"])), name="organization_kind_known"
+            ),
         ),
         migrations.AddField(
-            model_name='auditevent',
-            name='organization',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='orgs.organization'),
+            model_name="auditevent",
+            name="organization",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.PROTECT, to="orgs.organization"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='loginaccesspolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('time_limit_minutes__range', (5, 480))), name='login_access_policy_time_limit_in_range'),
+            model_name="loginaccesspolicy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("time_limit_minutes__range", (5, 480))),
+                name="login_access_policy_time_limit_in_range",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sessionsettings',
-            constraint=models.CheckConstraint(condition=models.Q(('idle_minutes__range', (15, 1440))), name='session_settings_idle_in_range'),
+            model_name="sessionsettings",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("idle_minutes__range", (15, 1440))), name="session_settings_idle_in_range"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sessionsettings',
-            constraint=models.CheckConstraint(condition=models.Q(('absolute_hours__range', (1, 24))), name='session_settings_absolute_in_range'),
+            model_name="sessionsettings",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("absolute_hours__range", (1, 24))), name="session_settings_absolute_in_range"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sessionsettings',
-            constraint=models.CheckConstraint(condition=models.Q(('idle_minutes__lte', django.db.models.expressions.CombinedExpression(models.F('absolute_hours'), '*', models.Value(60)))), name='session_settings_idle_within_absolute'),
+            model_name="sessionsettings",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "idle_minutes__lte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("absolute_hours"), "*", models.Value(60)
+                        ),
+                    )
+                ),
+                name="session_settings_idle_within_absolute",
+            ),
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['organization', 'id'], name='audit_event_by_organization'),
+            model_name="auditevent",
+            index=models.Index(fields=["organization", "id"], name="audit_event_by_organization"),
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['user', 'id'], name='audit_event_by_user'),
+            model_name="auditevent",
+            index=models.Index(fields=["user", "id"], name="audit_event_by_user"),
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['delegate_user', 'id'], name='audit_event_by_delegate_user'),
+            model_name="auditevent",
+            index=models.Index(fields=["delegate_user", "id"], name="audit_event_by_delegate_user"),
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['about', 'id'], name='audit_event_by_about'),
+            model_name="auditevent",
+            index=models.Index(fields=["about", "id"], name="audit_event_by_about"),
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['impersonation_id', 'id'], name='audit_event_by_impersonation'),
+            model_name="auditevent",
+            index=models.Index(fields=["impersonation_id", "id"], name="audit_event_by_impersonation"),
         ),
     ]

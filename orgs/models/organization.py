@@ -24,7 +24,9 @@ class Organization(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=models.Q(edition__in=Edition.values), name="organization_edition_known"),
-            models.CheckConstraint(condition=models.Q(kind__in=OrganizationKind.values), name="organization_kind_known"),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=OrganizationKind.values), name="organization_kind_known"
+            ),
         )
 
     def __str__(self) -> str:

@@ -1,6 +1,8 @@
-"""The Login Access Policies page's one act."""
+"""The Login Access Policies page: whether it can be saved here, by whom, and the one act that saves it."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
@@ -14,9 +16,25 @@ from orgs.permissions import ADMINISTRATOR, PermissionMissing
 from orgs.signals import any_user_login_lost
 
 if TYPE_CHECKING:
+    from accounts.models import User
     from orgs.http import Origin
 
 POLICY_CHANGED = "policy_changed"
+
+
+class Availability(Enum):
+    """Whether any-user login can be switched on and off at all. Eligible and provisioned are two facts."""
+
+    NOT_ELIGIBLE = "not eligible"
+    NOT_PROVISIONED = "not provisioned"
+    AVAILABLE = "available"
+
+    @classmethod
+    def of(cls, organization: Organization) -> "Availability":
+        """Return what holds for ``organization``: first the edition, then what Sales has provisioned."""
+        if not organization.has(Feature.ANY_USER_LOGIN):
+            return cls.NOT_ELIGIBLE
+        return cls.AVAILABLE if organization.provisioned else cls.NOT_PROVISIONED
 
 
 class PolicyNotAvailable(PermissionDenied):
@@ -31,31 +49,54 @@ class PolicyChangedMeanwhile(Exception):  # noqa: N818  # said as a page says it
         super().__init__(f"{policy.modified_by_name} changed this page meanwhile.")
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What holds after a save, and how many running visits it ended."""
+
+    policy: LoginAccessPolicy
+    visits_ended: int = 0
+
+
+def is_any_user_login_in_effect(organization: Organization, policy: LoginAccessPolicy) -> bool:
+    """Tell whether administrators can log in as any user right now: eligible, provisioned and ticked."""
+    return Availability.of(organization) is Availability.AVAILABLE and policy.any_user_login
+
+
+def holds_what_saving_needs(user: "User") -> bool:
+    """Tell whether ``user`` may change any-user login (seed article: "Modify All Data, Manage User")."""
+    return all(user.has_permission(permission) for permission in ADMINISTRATOR)
+
+
+def refuse_unless_savable(user: "User | None", organization: Organization) -> None:
+    """Raise :class:`~orgs.permissions.PermissionMissing` or :class:`PolicyNotAvailable` unless ``user`` may save."""
+    if user is None or not holds_what_saving_needs(user):
+        raise PermissionMissing(sorted(ADMINISTRATOR, key=lambda one: one.bit, reverse=True))
+    if Availability.of(organization) is not Availability.AVAILABLE:
+        raise PolicyNotAvailable("Administrators Can Log in as Any User is not available to your organization.")
+
+
 @transaction.atomic
 def save_login_access_policy(
     organization: Organization, *, any_user_login: bool, version: int, origin: "Origin", at: datetime | None = None
-) -> LoginAccessPolicy:
+) -> Saved:
     """Save the page as it was read at ``version``, write the trail, and end what the change takes the ground from.
 
-    Raises :class:`~orgs.permissions.PermissionMissing` (seed article: Modify All Data and Manage Users),
-    :class:`PolicyNotAvailable` (crafted save) or :class:`PolicyChangedMeanwhile`.
+    Raises what :func:`refuse_unless_savable` does, or :class:`PolicyChangedMeanwhile`.
     """
     at = at or timezone.now()
     policy = LoginAccessPolicy.objects.select_for_update().get(organization=organization)
     organization.refresh_from_db(fields=["edition", "provisioned"])
-    if origin.user is None or not all(origin.user.has_permission(one) for one in ADMINISTRATOR):
-        raise PermissionMissing(sorted(ADMINISTRATOR, key=lambda one: one.bit))
-    if not (organization.has(Feature.ANY_USER_LOGIN) and organization.provisioned):
-        message = "Administrators Can Log in as Any User is not available to your organization."
-        raise PolicyNotAvailable(message)
+    refuse_unless_savable(origin.user, organization)
     if policy.version != version:
         raise PolicyChangedMeanwhile(policy)
-    if policy.any_user_login != any_user_login:
-        _switch(policy, organization, on=any_user_login, origin=origin, at=at)
-    return policy
+    if policy.any_user_login == any_user_login:
+        return Saved(policy)
+    return _switch(policy, organization, on=any_user_login, origin=origin, at=at)
 
 
-def _switch(policy: LoginAccessPolicy, organization: Organization, *, on: bool, origin: "Origin", at: datetime) -> None:
+def _switch(
+    policy: LoginAccessPolicy, organization: Organization, *, on: bool, origin: "Origin", at: datetime
+) -> Saved:
     words = {True: "on", False: "off"}
     policy.any_user_login = on
     policy.version += 1
@@ -74,10 +115,12 @@ def _switch(policy: LoginAccessPolicy, organization: Organization, *, on: bool, 
         old=words[not on],
         new=words[on],
     )
-    if not on:
-        any_user_login_lost.send(
-            sender=LoginAccessPolicy, organization=organization, cause=POLICY_CHANGED, origin=origin, at=at
-        )
+    if on:
+        return Saved(policy)
+    answers = any_user_login_lost.send(
+        sender=LoginAccessPolicy, organization=organization, cause=POLICY_CHANGED, origin=origin, at=at
+    )
+    return Saved(policy, visits_ended=sum(int(ended or 0) for _, ended in answers))
 
 
 def name_of(origin: "Origin") -> str:

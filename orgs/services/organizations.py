@@ -1,8 +1,10 @@
 """Organizations."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils import timezone
 
 from orgs.audit import AuditAction, record
 from orgs.editions import Edition, Feature, has_feature
@@ -14,11 +16,21 @@ if TYPE_CHECKING:
 
 @transaction.atomic
 def create_organization(
-    *, name: str, edition: Edition, origin: "Origin", kind: OrganizationKind = OrganizationKind.CUSTOMER
+    *,
+    name: str,
+    edition: Edition,
+    origin: "Origin",
+    kind: OrganizationKind = OrganizationKind.CUSTOMER,
+    at: datetime | None = None,
 ) -> Organization:
     """Create an organization with its policy and session settings; on an eligible edition it is provisioned."""
+    at = at or timezone.now()
     organization = Organization.objects.create(
-        name=name, edition=edition, kind=kind, provisioned=has_feature(edition, Feature.ANY_USER_LOGIN)
+        name=name,
+        edition=edition,
+        kind=kind,
+        provisioned=has_feature(edition, Feature.ANY_USER_LOGIN),
+        created_at=at,
     )
     LoginAccessPolicy.objects.create(organization=organization)
     SessionSettings.objects.create(organization=organization)
@@ -26,6 +38,7 @@ def create_organization(
         AuditAction.ORGANIZATION_CREATED,
         origin=origin,
         organization=organization,
+        at=at,
         after={"name": name, "edition": edition.value, "provisioned": organization.provisioned},
         name=name,
         edition=str(edition.label),

@@ -1,18 +1,18 @@
 """Measure what it costs to know who is asking, beside plain Django and the libraries one could use instead.
 
-Method. Every contender is a process of its own with a database of its own, each with a thousand other users and
-sessions, on the same connection options; connections stay open. The view is ``HttpResponse(request.user.pk)``, asked
-through Django's WSGI handler, timed from the environ to the closed response. In front of it stand only the
-middleware that identity needs: sessions and authentication, and each library's own as its documentation says; no
-CSRF check (requests are excused from it as the test client's are), no security headers, no gzip. The portal is measured
-so, and for information with all of its middleware, with which it also starts and leaves. A round is one batch of each case after the other, in a new
-order every round, each batch after a few requests that are not counted and with the garbage collector at rest. The
-figure is the median of the rounds' medians; the ratio is taken within each round, and its median is shown. Answers
-are checked, times never.
+Every contender is a process of its own with a database of its own: a thousand other users with a session each, the
+same connection options for all, connections that stay open. The view is ``HttpResponse(request.user.pk)``, asked
+through Django's WSGI handler and timed from the environ to the closed response. Before it stand only the middleware
+that identity needs: sessions, authentication, and each library's own as its documentation says. No CSRF check
+(requests are excused from it, as those of Django's test client are), no security headers, no compression. The portal
+is measured like that and, for information, with all of its middleware, which also surrounds its start and leave. A
+round is one batch of each case in a new order, each batch after some requests that are not counted and with the
+garbage collector at rest. A figure is the median of the rounds' medians; a ratio is taken within each round, and the
+median of those is shown. Answers are checked, times never.
 
     python -m tests.benchmarks                   # everybody; SQLite, and PostgreSQL where DATABASE_URL names one
-    SIZE=small python -m tests.benchmarks        # a few rounds, to see that it runs
     python -m tests.benchmarks plain portal      # only these
+    SIZE=small python -m tests.benchmarks        # a few rounds, to see that it runs
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import IO, TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ from tests.benchmarks.report import Figures, report
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -45,12 +48,11 @@ class Size:
     rounds: int
     requests: int
     visits: int
-    warm_up: int
 
 
 SIZES = {
-    "full": Size(rounds=60, requests=40, visits=4, warm_up=4),
-    "small": Size(rounds=3, requests=5, visits=1, warm_up=1),
+    "full": Size(rounds=120, requests=12, visits=2),
+    "small": Size(rounds=3, requests=5, visits=1),
 }
 
 
@@ -67,8 +69,7 @@ class Worker:
         """Read one answer."""
         line = stream(self.process.stdout).readline()
         if not line:
-            message = f"{self.contender.label} ended before it answered (its words are above)"
-            raise SystemExit(message)
+            raise SystemExit(f"{self.contender.label} ended before it answered; its words stand above.")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -92,15 +93,17 @@ def running(contender: Contender, database_url: str) -> Iterator[Worker]:
     """Run the contender's process; closing its input ends it."""
     environment = os.environ | {
         "ALLOWED_HOSTS": "testserver",
+        "CONTENDER": contender.name,
         "DATABASE_URL": database_url,
         "DEBUG": "false",
         "LOG_LEVEL": "ERROR",
         "SECRET_KEY": secrets.token_urlsafe(50),
+        "STATIC_ROOT": str(ROOT / "portal" / "static"),  # some folder that is there: no file is asked for
         **dict(contender.environment),
     }
-    command = [sys.executable, "-m", "tests.benchmarks.worker", contender.name]
-    with subprocess.Popen(  # noqa: S603  # this very Python and a name of ours
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    command = [sys.executable, "-m", "tests.benchmarks.worker"]
+    with subprocess.Popen(  # noqa: S603  # this very Python
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
     ) as process:
         yield Worker(contender, process)
 
@@ -116,7 +119,7 @@ def measure(workers: list[Worker], size: Size) -> Figures:
     for _ in range(size.rounds):
         for worker, case in random.sample(turns, len(turns)):
             times = size.visits if case.startswith("visit") else size.requests
-            for step, taken in worker.ask(case=case, times=times, warm_up=size.warm_up).items():
+            for step, taken in worker.ask(case=case, times=times).items():
                 figures.nanoseconds[worker.contender.name, case, step].append(median(taken))
     return figures
 
@@ -150,9 +153,12 @@ def chosen(names: list[str]) -> tuple[Contender, ...]:
 def main() -> None:
     """Measure on SQLite, then on PostgreSQL where there is one, and print tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("contender", nargs="*", choices=[[], *CONTENDERS], help="only these; plain Django always")
-    contenders = chosen(parser.parse_args().contender)
-    size = SIZES[os.environ.get("SIZE", "full")]
+    parser.add_argument("contender", nargs="*", help=f"only these, and plain Django: {', '.join(CONTENDERS)}")
+    names = parser.parse_args().contender
+    if unknown := ", ".join(name for name in names if name not in CONTENDERS):
+        parser.error(f"unknown: {unknown}")
+    contenders = chosen(names)
+    size = SIZES["small" if os.environ.get("SIZE") == "small" else "full"]
     print(f"# Who is asking, and what it costs to know\n\n{description()}\n")
     print((__doc__ or "").partition("\n\n    python")[0].partition("\n\n")[2])
     print(f"\n{size.rounds} rounds of {size.requests} requests and {size.visits} visits.\n")

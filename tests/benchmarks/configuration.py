@@ -26,9 +26,8 @@ def configure(contender: Contender) -> None:
     if contender.is_portal:
         os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
         settings.DATABASES["default"].update(CONNECTIONS)
+        settings.DEBUG_PROPAGATE_EXCEPTIONS = True
         settings.ROOT_URLCONF = "tests.benchmarks.urls"
-        settings.BENCHMARK_URLS = "portal.urls"
-        settings.BENCHMARK_MOUNT = ""
     else:
         settings.configure(**stock_settings(contender))
     django.setup()
@@ -40,6 +39,7 @@ def stock_settings(contender: Contender) -> dict[str, Any]:
     databases["default"].update(CONNECTIONS)
     databases["default"].setdefault("OPTIONS", {}).update(contender.database_options)
     return {
+        "DEBUG_PROPAGATE_EXCEPTIONS": True,
         "SECRET_KEY": os.environ["SECRET_KEY"],
         "ALLOWED_HOSTS": ["testserver"],
         "DATABASES": databases,
@@ -52,8 +52,6 @@ def stock_settings(contender: Contender) -> dict[str, Any]:
         ],
         "MIDDLEWARE": [*contender.middleware],
         "ROOT_URLCONF": "tests.benchmarks.urls",
-        "BENCHMARK_URLS": contender.urls,
-        "BENCHMARK_MOUNT": "library/",
         "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
         "LOGIN_REDIRECT_URL": "/",
         "LOGOUT_REDIRECT_URL": "/",

@@ -36,6 +36,7 @@ class Contender:
     apps: tuple[str, ...] = ()
     middleware: tuple[str, ...] = ()
     urls: str = ""
+    mount: str = "library/"
     start: Post | None = None
     leave: Post | None = None
     environment: tuple[tuple[str, str], ...] = ()
@@ -91,6 +92,8 @@ PORTAL: Final = Contender(
     "portal",
     "portal",
     "Django",
+    urls="portal.urls",
+    mount="",
     start=Post("/setup/users/{pk}/login-as/"),
     leave=Post("/logout/"),
 )
@@ -98,6 +101,8 @@ PORTAL_UNPREPARED: Final = Contender(
     "portal_unprepared",
     "portal, PREPARED_STATEMENTS=false",
     "Django",
+    urls=PORTAL.urls,
+    mount=PORTAL.mount,
     start=PORTAL.start,
     leave=PORTAL.leave,
     environment=(("PREPARED_STATEMENTS", "false"),),

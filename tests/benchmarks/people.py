@@ -47,13 +47,10 @@ class Cast:
     def send(self, browser: Browser, post: Post | None) -> int:
         """Send this contender's start or leave."""
         if post is None:
-            message = f"{self.contender.name} has no such thing"
-            raise TypeError(message)
+            raise TypeError(f"{self.contender.label} has no such thing")
         return browser.act(post.path_for(self.target_pk), post.data_for(self.target_pk))
 
-    def visit(
-        self, browser: Browser, *, settle: Callable[[], object] = ignore, signs_in_again: bool = False
-    ) -> Case:
+    def visit(self, browser: Browser, *, settle: Callable[[], object] = ignore, signs_in_again: bool = False) -> Case:
         """Return the case of a start and a leave; after each, somebody looks who it is now."""
 
         def after_start() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+
+from tests.benchmarks.contenders import CONTENDERS
 
 if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
@@ -31,9 +33,10 @@ def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"<!doctype html><title>Who</title><body>{request.user.pk}</body>")
 
 
+contender = CONTENDERS[os.environ["CONTENDER"]]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("whoami/", whoami),
     path("untouched/", untouched),
     path("page/", page),
-    *([path(settings.BENCHMARK_MOUNT, include(settings.BENCHMARK_URLS))] if settings.BENCHMARK_URLS else []),
+    *([path(contender.mount, include(contender.urls))] if contender.urls else []),
 ]

@@ -1,0 +1,256 @@
+"""What happened in the demo's last thirty days: written by the services themselves, in the order of its times."""
+
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+from accounts.enums import EndCause, Refusal
+from accounts.keys import hash_key, new_key
+from accounts.models import Session
+from accounts.services.impersonation import Started, start_impersonation
+from accounts.services.sessions import end_session, end_sessions
+from accounts.services.sign_in import record_failed_sign_in, record_sign_in
+from accounts.services.users import deactivate_user, freeze_user
+from orgs.audit import AuditAction, record
+from orgs.http import Origin
+from orgs.services.login_access_policies import save_login_access_policy
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+DAYS = 30
+SATURDAY = 5
+# How often someone signs in on a working day, and how often the password is wrong at first.
+SIGN_IN, WRONG = 0.4, 0.06
+
+MAC, IPHONE = "Macintosh; Intel Mac OS X 10_15_7", "iPhone; CPU iPhone OS 18_6 like Mac OS X"
+WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+AGENTS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    f"Mozilla/5.0 ({MAC}) {WEBKIT} Version/18.6 Safari/605.1.15",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    f"Mozilla/5.0 ({IPHONE}) {WEBKIT} Version/18.6 Mobile/15E148 Safari/604.1",
+)
+
+Act = Callable[..., object]
+
+
+class History:
+    """Acts, each with its time, to be done in the order of the times: rows are listed in the order of their ids."""
+
+    def __init__(self, now: datetime) -> None:
+        self.midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        self._acts: list[tuple[datetime, Act]] = []
+
+    def moment(self, days_ago: int, hour: int, minute: int = 0, second: int = 0) -> datetime:
+        """Return a time of day, whole days ago, so that it is past whatever the time is now."""
+        return self.midnight - timedelta(days=days_ago) + timedelta(hours=hour, minutes=minute, seconds=second)
+
+    def add(self, at: datetime, act: Act) -> None:
+        """Remember ``act``, which will be called with ``at``."""
+        self._acts.append((at, act))
+
+    def happen(self) -> None:
+        """Do everything, the oldest first."""
+        for at, act in sorted(self._acts, key=itemgetter(0)):
+            act(at=at)
+
+
+def origin_of(user: "User", session: Session | None = None) -> Origin:
+    """Return where someone of the demo does things from: always the same address (RFC 5737) and browser."""
+    return Origin(
+        user=user,
+        actor=user,
+        address=f"203.0.113.{user.pk % 250 + 1}",
+        agent=AGENTS[user.pk % len(AGENTS)],
+        session_public_id=session.public_id if session else None,
+        request_id=uuid.uuid4().hex,
+    )
+
+
+def add_sign_ins(history: History, people: Sequence["User"]) -> None:
+    """Let everyone sign in now and then on working days, sometimes with a wrong password first."""
+    chance = random.Random(people[0].username)  # noqa: S311  # a demo's, and the same each time
+    for days_ago in range(DAYS - 2, 0, -1):
+        if history.moment(days_ago, 0).weekday() >= SATURDAY:
+            continue
+        for user in people:
+            if chance.random() > SIGN_IN:
+                continue
+            at = history.moment(days_ago, chance.randint(7, 17), chance.randint(0, 59), chance.randint(0, 59))
+            origin = origin_of(user)
+            if chance.random() < WRONG:
+                wrong_at = at - timedelta(seconds=20)
+                history.add(wrong_at, partial(record_failed_sign_in, user.username, origin=origin))
+            history.add(at, partial(_sign_in, user, origin=origin))
+
+
+def _sign_in(user: "User", *, origin: Origin, at: datetime) -> None:
+    """Sign in, or be turned away like anyone who has left or is frozen by then."""
+    user.refresh_from_db(fields=["is_active", "is_frozen"])
+    if user.is_active and not user.is_frozen:
+        record_sign_in(user, origin=origin, at=at)
+    else:
+        record_failed_sign_in(user.username, origin=origin, at=at)
+
+
+class Visit:
+    """One time that someone was logged in as someone, from the sign-in before to the end of both sessions."""
+
+    def __init__(self, history: History, actor: "User", target: "User", *, at: datetime) -> None:
+        self.history, self.actor, self.target, self.at = history, actor, target, at
+        self._started: Started | None = None
+        history.add(at - timedelta(minutes=2), self._sign_in)
+        history.add(at, self._start)
+
+    def ended_after(self, minutes: int, cause: EndCause = EndCause.LOGGED_OUT) -> None:
+        """Let it end with ``cause``, and the actor's own session with it."""
+        self.history.add(self.at + timedelta(minutes=minutes), partial(self._end, cause))
+
+    def ended_by_target_after(self, minutes: int) -> None:
+        """Let the target end it; the actor's own session goes on for a while."""
+        self.history.add(self.at + timedelta(minutes=minutes), self._end_as_target)
+        self.history.add(self.at + timedelta(minutes=minutes + 30), self._sign_out)
+
+    def overtaken_after(self, minutes: int) -> None:
+        """Let something else end it meanwhile; here is when the actor signs out."""
+        self.history.add(self.at + timedelta(minutes=minutes), self._sign_out)
+
+    def inside_after(self, minutes: int, action: AuditAction, about: "User") -> None:
+        """Let something be done inside, by the target's account and the actor's hands."""
+        self.history.add(self.at + timedelta(minutes=minutes), partial(self._do_inside, action, about))
+
+    @property
+    def started(self) -> Started:
+        """What the start made. Acts are done in the order of their times, so that it is there."""
+        if self._started is None:
+            raise LookupError(f"{self.actor} has not logged in as {self.target} yet.")
+        return self._started
+
+    def _sign_in(self, *, at: datetime) -> None:
+        origin = origin_of(self.actor)
+        record_sign_in(self.actor, origin=origin, at=at)
+        self.session = Session.objects.create(
+            key_hash=hash_key(new_key()),
+            user=self.actor,
+            backend="accounts.backends.PasswordBackend",
+            auth_hash=self.actor.get_session_auth_hash(),
+            address=origin.address,
+            agent=origin.agent,
+            created_at=at,
+            last_active_at=at,
+            authenticated_at=at,
+        )
+
+    def _start(self, *, at: datetime) -> None:
+        self._started = start_impersonation(
+            actor=self.actor,
+            session=self.session,
+            target_id=self.target.pk,
+            origin=origin_of(self.actor, self.session),
+            at=at,
+        )
+
+    def _end(self, cause: EndCause, *, at: datetime) -> None:
+        visit = self.started.impersonation
+        fell_at = visit.ends_at if cause == EndCause.TIME_LIMIT else at
+        by = self.actor if cause == EndCause.LOGGED_OUT else None
+        origin = origin_of(self.actor, self.session)
+        end_session(self.session, cause=cause, origin=origin, by=by, at=fell_at, noticed_at=at)
+
+    def _end_as_target(self, *, at: datetime) -> None:
+        worn = Q(pk=self.started.session.pk)
+        end_sessions(
+            worn,
+            cause=lambda _: EndCause.ENDED_BY_TARGET,
+            origin=origin_of(self.target),
+            by=self.target,
+            at=at,
+            noticed_at=at,
+        )
+
+    def _sign_out(self, *, at: datetime) -> None:
+        end_session(self.session, origin=origin_of(self.actor, self.session), at=at, noticed_at=at)
+
+    def _do_inside(self, action: AuditAction, about: "User", *, at: datetime) -> None:
+        worn = self.started.session
+        hands = origin_of(self.actor)
+        origin = Origin(
+            user=self.target,
+            actor=self.actor,
+            address=hands.address,
+            agent=hands.agent,
+            session_public_id=worn.public_id,
+            impersonation_id=worn.pk,
+            request_id=hands.request_id,
+        )
+        record(action, origin=origin, organization=self.target.organization_id, about=about, at=at)
+
+
+# --- Acme, Hooli and Soylent -------------------------------------------------------------------------------------
+
+
+def switch_any_user_login(by: "User", *, on: bool, at: datetime) -> None:
+    """Save the Login Access Policies page, as it is at that time."""
+    organization = by.organization
+    policy = type(organization.login_access_policy).objects.get(pk=organization.pk)
+    save_login_access_policy(organization, any_user_login=on, version=policy.version, origin=origin_of(by), at=at)
+
+
+def add_acme(history: History, people: dict[str, "User"], left: Sequence["User"]) -> None:
+    """Let Acme try any-user login for some weeks, and switch it off again in the middle of a visit."""
+    ada, alan, grace = people["ada"], people["alan"], people["grace"]
+    linus, joan, hedy = people["linus"], people["joan"], people["hedy"]
+    history.add(history.moment(24, 10, 4), partial(switch_any_user_login, ada, on=True))
+    Visit(history, ada, grace, at=history.moment(22, 9, 31)).ended_after(14)
+    Visit(history, alan, linus, at=history.moment(19, 13, 5)).ended_after(64, EndCause.TIME_LIMIT)
+    for number, user in enumerate(left):
+        history.add(history.moment(16, 15, 10 + number), partial(deactivate_user, user, origin=origin_of(hedy)))
+    inside = Visit(history, ada, hedy, at=history.moment(13, 11, 20))
+    inside.inside_after(4, AuditAction.PASSWORD_RESET_SENT, linus)
+    inside.ended_after(9)
+    katherine, dennis = people["katherine"], people["dennis"]
+    history.add(history.moment(12, 16, 42), partial(deactivate_user, katherine, origin=origin_of(ada)))
+    history.add(history.moment(11, 9, 3), partial(_be_refused, ada, katherine, Refusal.INACTIVE))
+    Visit(history, alan, joan, at=history.moment(9, 14, 50)).ended_after(22, EndCause.PARENT_SESSION_ENDED)
+    history.add(history.moment(7, 8, 55), partial(freeze_user, dennis, origin=origin_of(alan)))
+    Visit(history, ada, joan, at=history.moment(5, 10, 12)).ended_by_target_after(6)
+    Visit(history, ada, grace, at=history.moment(3, 16, 2)).overtaken_after(35)
+    history.add(history.moment(3, 16, 20), partial(switch_any_user_login, alan, on=False))
+    history.add(history.moment(2, 9, 47), partial(_be_refused, ada, grace, Refusal.OFF))
+
+
+def _be_refused(actor: "User", target: "User", refusal: Refusal, *, at: datetime) -> None:
+    record(
+        AuditAction.IMPERSONATION_REFUSED,
+        origin=origin_of(actor),
+        organization=actor.organization_id,
+        user=actor,
+        about=target,
+        at=at,
+        after={"refusal": refusal.value},
+        reason=str(refusal.label),
+    )
+
+
+def add_hooli(history: History, people: dict[str, "User"]) -> None:
+    """Let Hooli's administrator help now and then, with one click."""
+    hank, hana = people["hank"], people["hana"]
+    history.add(history.moment(27, 8, 15), partial(switch_any_user_login, hank, on=True))
+    Visit(history, hank, hana, at=history.moment(21, 9, 8)).ended_after(11)
+    Visit(history, hank, hana, at=history.moment(10, 15, 33)).ended_after(63, EndCause.TIME_LIMIT)
+    Visit(history, hank, hana, at=history.moment(2, 11, 26)).ended_after(7)
+
+
+def add_soylent(history: History, people: dict[str, "User"]) -> None:
+    """Let Soylent's two administrators help their one user."""
+    sol, sue, stan = people["sol"], people["sue"], people["stan"]
+    history.add(history.moment(27, 9, 40), partial(switch_any_user_login, sol, on=True))
+    Visit(history, sol, stan, at=history.moment(18, 10, 2)).ended_after(16)
+    Visit(history, sue, stan, at=history.moment(6, 14, 21)).ended_by_target_after(3)

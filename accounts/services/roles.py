@@ -1,0 +1,149 @@
+"""Roles: an organization's tree. What is below a role is in its reach, so a role never moves below itself."""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import Value
+from django.db.models.functions import Lower
+from django.utils import timezone
+from treebeard.exceptions import InvalidMoveToDescendant
+
+from accounts.models import Role
+from orgs.audit import AuditAction, record
+from orgs.permissions import Permission
+
+from .guards import NameTaken, NotInOrganization, lock_organization, require, require_own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orgs.http import Origin
+    from orgs.models import Organization
+
+# The tops of all organizations' trees are neighbours: two made at once may want the same place.
+ATTEMPTS = 3
+
+
+class RoleBelowItself(PermissionDenied):
+    """A role cannot be moved to where it would stand below itself."""
+
+    def __init__(self, role: Role, parent: Role) -> None:
+        super().__init__(f"{role} cannot be moved below {parent}, which is {role} itself or below it.")
+
+
+@transaction.atomic
+def create_role(
+    organization: "Organization",
+    *,
+    name: str,
+    parent: Role | None = None,
+    origin: "Origin",
+    at: datetime | None = None,
+) -> Role:
+    """Make a role below ``parent``, or at the top."""
+    organization = _begin(organization.pk, origin)
+    above = _of(organization, parent)
+    _require_free(name, organization)
+    values = {"organization": organization, "name": name}
+    role = placed(lambda: Role.objects.add_child(above, values) if above else Role.objects.add_root(values))
+    record(
+        AuditAction.ROLE_CREATED,
+        origin=origin,
+        organization=organization,
+        at=at or timezone.now(),
+        after={"name": name, "below": str(above or "")},
+        role=name,
+    )
+    return role
+
+
+@transaction.atomic
+def rename_role(role: Role, *, name: str, origin: "Origin", at: datetime | None = None) -> Role:
+    """Give a role another name."""
+    organization = _begin(role.organization_id, origin)
+    role = Role.objects.get(pk=role.pk)
+    before, role.name = role.name, name
+    if before == name:
+        return role
+    _require_free(name, organization, beside=role)
+    role.save(update_fields=["name"])
+    record(
+        AuditAction.ROLE_CHANGED,
+        origin=origin,
+        organization=organization,
+        at=at or timezone.now(),
+        before={"name": before},
+        after={"name": name},
+        role=name,
+    )
+    return role
+
+
+@transaction.atomic
+def move_role(role: Role, *, parent: Role | None, origin: "Origin", at: datetime | None = None) -> Role:
+    """Move a role, with everything below it, below ``parent``, or to the top."""
+    organization = _begin(role.organization_id, origin)
+    role, above = Role.objects.get(pk=role.pk), _of(organization, parent)
+    before = Role.objects.get_parent(role)
+    if before == above:
+        return role
+    try:
+        placed(lambda: _move(role, above))
+    except InvalidMoveToDescendant as error:
+        raise RoleBelowItself(role, above or role) from error
+    record(
+        AuditAction.ROLE_CHANGED,
+        origin=origin,
+        organization=organization,
+        at=at or timezone.now(),
+        before={"below": str(before or "")},
+        after={"below": str(above or "")},
+        role=role.name,
+    )
+    return Role.objects.get(pk=role.pk)
+
+
+def _begin(organization_id: int, origin: "Origin") -> "Organization":
+    organization = lock_organization(organization_id)
+    require_own(origin, organization.pk)
+    require(origin, Permission.MANAGE_ROLES)
+    return organization
+
+
+def _of(organization: "Organization", role: Role | None) -> Role | None:
+    """Return ``role`` as it now stands; another organization's is not found."""
+    if role is None:
+        return None
+    if role.organization_id != organization.pk:
+        raise NotInOrganization
+    fresh: Role = Role.objects.get(pk=role.pk)
+    return fresh
+
+
+def _require_free(name: str, organization: "Organization", *, beside: Role | None = None) -> None:
+    """Raise :class:`~accounts.services.guards.NameTaken` where another role of the organization has ``name``.
+
+    The organization is locked, so nobody takes it meanwhile.
+    """
+    same = Role.objects.alias(lowered=Lower("name")).filter(organization=organization, lowered=Lower(Value(name)))
+    if same.exclude(pk=beside.pk if beside else None).exists():
+        raise NameTaken("A role of this name is there already.")
+
+
+def placed(place: "Callable[[], Role]") -> Role:
+    """Return what ``place`` does, done again where someone took the same place in the tree at the same moment."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(IntegrityError), transaction.atomic():
+            return place()
+    return place()
+
+
+def _move(role: Role, above: Role | None) -> Role:
+    if above is None:
+        Role.objects.move(role, Role.objects.get_last_root_node(), "last-sibling")
+    else:
+        Role.objects.move(role, above, "last-child")
+    return role

@@ -1,0 +1,298 @@
+"""The users list: views, letters, search, filters and sorts, every state of it in the address."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.http import QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from accounts.enums import Refusal
+from accounts.login_access import Facts, Verdict, may_impersonate
+from accounts.models import Profile, Role, User
+from accounts.querysets import OTHER
+from accounts.services.impersonation import help_for
+from accounts.services.users import UserAct, refusal_of
+from orgs.http import Origin, safe_path
+from orgs.paging import keyset_page
+from orgs.permissions import Permission, permission_required
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+
+    from portal.http import PortalRequest
+
+VIEWS = {
+    "all": "All",
+    "active": "Active",
+    "inactive": "Inactive",
+    "administrators": "Administrators",
+    "external": "External",
+    "frozen": "Frozen",
+}
+LETTERS = (*ascii_uppercase, OTHER)
+SORTS = {
+    "name": ("name_key", "Full Name"),
+    "alias": ("alias_key", "Alias"),
+    "username": ("username", "Username"),
+    "last_login": ("last_login_key", "Last Login"),
+}
+# Reasons that lie in the organization, or in where one is: said once above the list, not in each row.
+SHARED_REFUSALS = frozenset({Refusal.NESTED, Refusal.EDITION, Refusal.NOT_PROVISIONED, Refusal.OFF})
+COLUMNS = (
+    "organization_id",
+    "profile_id",
+    "role_id",
+    "username",
+    "first_name",
+    "last_name",
+    "alias",
+    "is_active",
+    "is_frozen",
+    "last_login",
+    *(key for key, _ in SORTS.values()),
+)
+QUERY_LENGTH = 100
+COUNTED = 1000
+ID_DIGITS = 18
+
+
+# --- the state that is in the address ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListState:
+    """Which users are asked for, and in which order. What an address says wrong counts as not said."""
+
+    view: str = "all"
+    letter: str = ""
+    q: str = ""
+    profile: int = 0
+    role: int = 0
+    sort: str = "name"
+    cursor: str = ""
+
+    @classmethod
+    def read(cls, query: QueryDict) -> "ListState":
+        """Return the state that an address asks for."""
+        sort = query.get("sort", "")
+        letter = query.get("letter", "")
+        return cls(
+            view=view if (view := query.get("view", "")) in VIEWS else "all",
+            letter=letter if letter in LETTERS else "",
+            q=clean_text(query.get("q", "")),
+            profile=_id(query.get("profile", "")),
+            role=_id(query.get("role", "")),
+            sort=sort if sort.removeprefix("-") in SORTS else "name",
+            cursor=query.get("cursor", ""),
+        )
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the order is turned around."""
+        return self.sort.startswith("-")
+
+    @property
+    def sort_column(self) -> str:
+        """What is sorted by."""
+        return self.sort.removeprefix("-")
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything but the view leaves someone out."""
+        return bool(self.letter or self.q or self.profile or self.role)
+
+    def url(self, *, cursor: str | None = "", **changes: Any) -> str:  # noqa: ANN401  # a value of any of the fields
+        """Return the address of this state with ``changes``; of its first page, unless a cursor is given."""
+        state = replace(self, cursor=cursor or "", **changes)
+        asked = {
+            field.name: value for field in fields(state) if (value := getattr(state, field.name)) != field.default
+        }
+        return reverse("user_list") + (f"?{urlencode(asked)}" if asked else "")
+
+    def sort_url(self, column: str) -> str:
+        """Return where the head of a column leads: sorted by it, turned around if it is already. Newest login first."""
+        first = "-last_login" if column == "last_login" else column
+        turned = column if self.is_descending else f"-{column}"
+        return self.url(sort=turned if column == self.sort_column else first)
+
+    def path_to_come_back(self) -> str:
+        """Return the address of this very page, or the nearest that is short enough to be carried along."""
+        nearest = (self.url(cursor=self.cursor), self.url())
+        return next(filter(None, map(safe_path, nearest)), reverse("user_list"))
+
+
+def clean_text(typed: str) -> str:
+    """Return what was typed without what no name holds (PostgreSQL takes no NUL), cut to what is worth searching."""
+    return " ".join("".join(one if one.isprintable() else " " for one in typed[:QUERY_LENGTH]).split())
+
+
+def _id(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS else 0
+
+
+# --- the rows ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list. ``login`` is the rule's own answer."""
+
+    user: User
+    url: str
+    may_edit: bool
+    login: Verdict
+
+    @property
+    def is_shared_refusal(self) -> bool:
+        """Whether the reason stands above the list."""
+        return self.login.refusal in SHARED_REFUSALS
+
+
+@require_safe
+@permission_required(Permission.VIEW_ALL_USERS)
+def user_list(request: "HttpRequest") -> "HttpResponse":
+    """List the users of one's organization. htmx takes the list alone, while one types."""
+    request = cast("PortalRequest", request)
+    organization = request.user.organization
+    profiles = {profile.pk: profile for profile in Profile.objects.filter(organization=organization).order_by("name")}
+    roles = {role.pk: role for role in Role.objects.filter(organization=organization).order_by("path")}
+    state = ListState.read(request.GET)
+    # Another organization's are unknown here, and what is unknown is not asked for.
+    state = replace(
+        state,
+        profile=state.profile if state.profile in profiles else 0,
+        role=state.role if state.role in roles else 0,
+    )
+    found = users_in(state, organization_id=organization.pk, profiles=profiles.values())
+    page = keyset_page(
+        found.only(*COLUMNS),
+        order=(SORTS[state.sort_column][0], "id"),
+        cursor=state.cursor,
+        descending=state.is_descending,
+    )
+    facts = Facts.of(
+        organization, organization.login_access_policy, is_impersonating=request.impersonation is not None
+    )
+    rows = _rows(request, page.rows, profiles=profiles, roles=roles, facts=facts)
+    has_login, note = _login_column(request, rows, facts)
+    may_edit = request.user.has_permission(UserAct.EDIT.permission)
+    context = {
+        "organization": organization,
+        "state": state,
+        "rows": rows,
+        "has_login": has_login,
+        "has_actions": has_login or may_edit,
+        "may_create": may_edit,
+        "note": note,
+        "note_help": help_for(note.refusal) if note and note.refusal else ("", ""),
+        "back": (back := state.path_to_come_back()),
+        "back_query": urlencode({"back": back}),
+        "profiles": profiles.values(),
+        "roles": roles.values(),
+        "summary": _summary(found),
+        "next_url": state.url(cursor=page.next_cursor) if page.next_cursor else "",
+        "previous_url": state.url(cursor=page.previous_cursor) if page.previous_cursor else "",
+        **_links(state),
+    }
+    is_part = request.headers.get("HX-Target") == "user-list"
+    response = render(request, "accounts/user_list_part.html" if is_part else "accounts/user_list.html", context)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    if is_part:
+        response.headers["HX-Replace-Url"] = state.url()
+    return response
+
+
+def users_in(state: ListState, *, organization_id: int, profiles: "Sequence[Profile] | Any") -> "QuerySet[User]":
+    """Return the users that ``state`` asks for. Profiles are at hand, so that no view joins them."""
+    found = User.objects.in_organization(organization_id)
+    if state.view == "active":
+        found = found.active()
+    elif state.view == "inactive":
+        found = found.filter(is_active=False)
+    elif state.view == "administrators":
+        found = found.filter(profile__in=[profile.pk for profile in profiles if profile.is_administrator])
+    elif state.view == "external":
+        found = found.filter(profile__in=[profile.pk for profile in profiles if profile.is_external])
+    elif state.view == "frozen":
+        found = found.filter(is_frozen=True)
+    if state.letter:
+        found = found.with_initial(state.letter)
+    if state.profile:
+        found = found.filter(profile=state.profile)
+    if state.role:
+        found = found.filter(role=state.role)
+    narrowed: QuerySet[User] = found.searched_for(state.q)
+    return narrowed
+
+
+def _rows(
+    request: "PortalRequest",
+    users: Sequence[User],
+    *,
+    profiles: dict[int, Profile],
+    roles: dict[int, Role],
+    facts: Facts,
+) -> list[Row]:
+    """Return the lines of a page. Nothing is asked of the database: profiles and roles are at hand."""
+    origin, at, base = Origin.of(request), timezone.now(), reverse("user_list")
+    rows = []
+    for user in users:
+        if profile := profiles.get(user.profile_id):
+            user.profile = profile
+        if role := roles.get(user.role_id or 0):
+            user.role = role
+        rows.append(
+            Row(
+                user=user,
+                url=f"{base}{user.pk}/",
+                may_edit=refusal_of(UserAct.EDIT, user, origin=origin) is None,
+                login=may_impersonate(actor=request.actor, target=user, facts=facts, at=at),
+            )
+        )
+    return rows
+
+
+def _login_column(request: "PortalRequest", rows: Sequence[Row], facts: Facts) -> tuple[bool, Verdict | None]:
+    """Return whether there is a Login column at all, and the one reason that stands above the list, if there is one."""
+    of_oneself = may_impersonate(actor=request.actor, target=request.actor, facts=facts, at=timezone.now())
+    if of_oneself.refusal == Refusal.NO_PERMISSION:
+        return False, of_oneself
+    return True, next((row.login for row in rows if row.is_shared_refusal), None)
+
+
+def _summary(found: "QuerySet[User]") -> str:
+    """Return how many there are, counted as far as that is cheap."""
+    count = found.order_by()[: COUNTED + 1].count()
+    if count > COUNTED:
+        return f"More than {intcomma(COUNTED)} users"
+    return f"{intcomma(count)} user{'' if count == 1 else 's'}"
+
+
+def _links(state: ListState) -> dict[str, Any]:
+    """Return the list's own links, each with whether one is there."""
+    return {
+        "tabs": [(label, state.url(view=view, letter=""), view == state.view) for view, label in VIEWS.items()],
+        "letters": [
+            ("All", state.url(letter=""), not state.letter),
+            *((letter.capitalize(), state.url(letter=letter), letter == state.letter) for letter in LETTERS),
+        ],
+        "heads": {
+            column: (label, state.sort_url(column), _direction(state) if column == state.sort_column else "")
+            for column, (_, label) in SORTS.items()
+        },
+        "unnarrowed_url": ListState(view=state.view, sort=state.sort).url(),
+        "view_label": VIEWS[state.view],
+    }
+
+
+def _direction(state: ListState) -> str:
+    return "descending" if state.is_descending else "ascending"

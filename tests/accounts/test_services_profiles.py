@@ -1,0 +1,264 @@
+"""Profiles: what may be ticked, by whom, and what never changes."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from accounts.enums import EndCause
+from accounts.models import Impersonation, Profile, User
+from accounts.models.profile import StandardProfile
+from accounts.services.guards import LastAdministrator, ModifyAllDataNeeded, NameTaken, NotInOrganization
+from accounts.services.profiles import (
+    ExternalHoldsNothing,
+    NoCustomProfiles,
+    PermissionNeeded,
+    ProfileInUse,
+    StandardProfileFixed,
+    clone_profile,
+    create_standard_profiles,
+    delete_profile,
+    update_profile,
+)
+from orgs.editions import Edition
+from orgs.http import Origin
+from orgs.models import AuditEvent
+from orgs.permissions import ADMINISTRATOR, Permission, PermissionMissing
+from tests.factories import OrganizationFactory, ProfileFactory, UserFactory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from accounts.testing import PortalClient
+    from orgs.models import Organization
+
+P = Permission
+
+
+def origin_of(user: User) -> Origin:
+    return Origin(user=user, actor=user)
+
+
+@pytest.fixture
+def clerks(acme: "Organization") -> Profile:
+    """A profile of Acme's own that lets one see users."""
+    profile: Profile = ProfileFactory(organization=acme, name="Clerks", permissions=(P.VIEW_ALL_USERS,))
+    return profile
+
+
+@pytest.fixture
+def bosses(acme: "Organization") -> Profile:
+    """A profile of Acme's own that makes administrators."""
+    profile: Profile = ProfileFactory(organization=acme, name="Bosses", permissions=tuple(ADMINISTRATOR))
+    return profile
+
+
+# --- standard ones -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_every_organization_has_the_standard_profiles() -> None:
+    made = create_standard_profiles(OrganizationFactory())
+
+    assert {standard: (made[standard].name, made[standard].permissions) for standard in StandardProfile} == {
+        "system_administrator": ("System Administrator", frozenset(Permission)),
+        "read_only": ("Read Only", frozenset({P.VIEW_SETUP, P.VIEW_ALL_USERS})),
+        "standard_user": ("Standard User", frozenset()),
+        "minimum_access": ("Minimum Access", frozenset()),
+        "external_user": ("External User", frozenset()),
+    }
+    assert [name for name, profile in made.items() if profile.is_external] == ["external_user"]
+
+
+def test_standard_profile_is_neither_edited_nor_deleted(profiles: dict[str, Profile], ada: User) -> None:
+    read_only = profiles["Read Only"]
+
+    with pytest.raises(StandardProfileFixed, match="can be cloned"):
+        update_profile(read_only, name="Readers", permissions=read_only.permissions, origin=origin_of(ada))
+    with pytest.raises(StandardProfileFixed):
+        delete_profile(read_only, origin=origin_of(ada))
+
+
+# --- clone -------------------------------------------------------------------------------------------------------
+
+
+def test_clone_permits_what_its_model_does(clerks: Profile, ada: User) -> None:
+    clone = clone_profile(clerks, name="Typists", origin=origin_of(ada))
+
+    assert (clone.permissions, clone.is_standard, clone.is_external) == (clerks.permissions, False, False)
+    assert clone.created_by_name == "Ada Lovelace"
+    event = AuditEvent.objects.get()
+    assert (event.sentence, event.user, event.after) == (
+        "Created profile Typists",
+        ada,
+        {"name": "Typists", "permissions": ["view_setup", "view_all_users"], "cloned_from": "Clerks"},
+    )
+
+
+def test_clone_of_an_external_profile_is_external(profiles: dict[str, Profile], ada: User) -> None:
+    assert clone_profile(profiles["External User"], name="Partners", origin=origin_of(ada)).is_external
+
+
+def test_clone_needs_manage_profiles(clerks: Profile, audrey: User) -> None:
+    with pytest.raises(PermissionMissing, match="Manage Profiles"):
+        clone_profile(clerks, name="Typists", origin=origin_of(audrey))
+
+
+def test_clone_of_another_organizations_profile_is_not_found(ada: User, stranger: User) -> None:
+    with pytest.raises(NotInOrganization):
+        clone_profile(stranger.profile, name="Typists", origin=origin_of(ada))
+
+
+def test_clone_of_what_holds_modify_all_data_is_for_its_holders(bosses: Profile, hedy: User, ada: User) -> None:
+    with pytest.raises(ModifyAllDataNeeded, match="clone Bosses"):
+        clone_profile(bosses, name="Chiefs", origin=origin_of(hedy))
+
+    assert clone_profile(bosses, name="Chiefs", origin=origin_of(ada)).is_administrator
+
+
+def test_clone_needs_an_edition_with_profiles_of_its_own(acme: "Organization", clerks: Profile, ada: User) -> None:
+    acme.edition = Edition.GROUP
+    acme.save()
+
+    with pytest.raises(NoCustomProfiles, match="Group Edition has no profiles of its own. These have: Essentials, Prof"):
+        clone_profile(clerks, name="Typists", origin=origin_of(ada))
+
+
+def test_name_is_unique_in_an_organization_and_ignores_case(clerks: Profile, ada: User) -> None:
+    ProfileFactory(name="Typists")
+    clone_profile(clerks, name="Typists", origin=origin_of(ada))
+
+    with pytest.raises(NameTaken, match="A profile of this name is there already"):
+        clone_profile(clerks, name="TYPISTS", origin=origin_of(ada))
+
+
+# --- change ------------------------------------------------------------------------------------------------------
+
+
+def test_ticking_a_permission_ticks_what_it_needs_and_says_so(acme: "Organization", ada: User) -> None:
+    profile = ProfileFactory(organization=acme, name="Clerks")
+
+    saved = update_profile(profile, name="Clerks", permissions={P.FREEZE_USERS}, origin=origin_of(ada))
+
+    assert saved.profile.permissions == {P.VIEW_SETUP, P.VIEW_ALL_USERS, P.FREEZE_USERS}
+    assert saved.ticked_too == (P.VIEW_SETUP, P.VIEW_ALL_USERS)
+    assert (saved.profile.modified_by_name, saved.profile.modified_at is not None) == ("Ada Lovelace", True)
+    event = AuditEvent.objects.get()
+    assert (event.sentence, event.before, event.after) == (
+        "Changed profile Clerks",
+        {"name": "Clerks", "permissions": []},
+        {"name": "Clerks", "permissions": ["view_setup", "view_all_users", "freeze_users"]},
+    )
+
+
+def test_permission_that_another_needs_is_not_taken_away(clerks: Profile, ada: User) -> None:
+    with pytest.raises(
+        PermissionNeeded, match=r"View Setup and Configuration cannot be taken away: View All Users needs it\."
+    ):
+        update_profile(clerks, name="Clerks", permissions={P.VIEW_ALL_USERS}, origin=origin_of(ada))
+
+    clerks.refresh_from_db()
+    assert clerks.permissions == {P.VIEW_SETUP, P.VIEW_ALL_USERS}
+
+
+def test_permission_is_taken_away_together_with_what_needs_it(clerks: Profile, ada: User) -> None:
+    saved = update_profile(clerks, name="Readers", permissions={P.VIEW_SETUP}, origin=origin_of(ada))
+
+    assert (saved.profile.name, saved.profile.permissions, saved.ticked_too) == ("Readers", {P.VIEW_SETUP}, ())
+
+
+def test_saving_what_already_holds_writes_nothing(clerks: Profile, ada: User) -> None:
+    saved = update_profile(clerks, name="Clerks", permissions=clerks.permissions, origin=origin_of(ada))
+
+    assert (saved.profile.modified_at, AuditEvent.objects.count()) == (None, 0)
+
+
+def test_change_needs_manage_profiles(clerks: Profile, audrey: User) -> None:
+    with pytest.raises(PermissionMissing, match="Manage Profiles"):
+        update_profile(clerks, name="Clerks", permissions=(), origin=origin_of(audrey))
+
+
+def test_external_profile_holds_no_permission(acme: "Organization", ada: User) -> None:
+    partners = ProfileFactory(organization=acme, name="Partners", is_external=True)
+
+    with pytest.raises(ExternalHoldsNothing, match="Partners"):
+        update_profile(partners, name="Partners", permissions={P.VIEW_SETUP}, origin=origin_of(ada))
+
+    assert update_profile(partners, name="Guests", permissions=(), origin=origin_of(ada)).profile.name == "Guests"
+
+
+@pytest.mark.parametrize("permissions", [(P.MODIFY_ALL_DATA,), ()])
+def test_profile_with_modify_all_data_is_changed_by_its_holders_only(
+    bosses: Profile, hedy: User, permissions: tuple[Permission, ...]
+) -> None:
+    with pytest.raises(ModifyAllDataNeeded, match="change Bosses"):
+        update_profile(bosses, name="Bosses", permissions=permissions, origin=origin_of(hedy))
+
+
+def test_modify_all_data_is_ticked_by_its_holders_only(clerks: Profile, hedy: User, ada: User) -> None:
+    wanted = clerks.permissions | {P.MODIFY_ALL_DATA}
+
+    with pytest.raises(ModifyAllDataNeeded, match="tick it"):
+        update_profile(clerks, name="Clerks", permissions=wanted, origin=origin_of(hedy))
+
+    saved = update_profile(clerks, name="Clerks", permissions=wanted, origin=origin_of(ada))
+    assert saved.ticked_too == (P.VIEW_ALL_DATA,)
+
+
+def test_last_administrators_profile_keeps_what_makes_them_one(bosses: Profile) -> None:
+    boss = UserFactory(organization=bosses.organization, profile=bosses)
+
+    with pytest.raises(LastAdministrator):
+        update_profile(bosses, name="Bosses", permissions=(), origin=origin_of(boss))
+
+
+def test_administrators_profile_may_lose_it_beside_another_administrator(bosses: Profile, ada: User) -> None:
+    UserFactory(organization=bosses.organization, profile=bosses)
+
+    saved = update_profile(bosses, name="Bosses", permissions=(), origin=origin_of(ada))
+
+    assert not saved.profile.is_administrator
+
+
+@pytest.mark.parametrize("standing", [{"is_active": False}, {"is_frozen": True}])
+def test_only_administrators_who_can_sign_in_count(bosses: Profile, ada: User, standing: dict[str, bool]) -> None:
+    UserFactory(organization=bosses.organization, profile=bosses)
+    User.objects.filter(pk=ada.pk).update(**standing)
+
+    with pytest.raises(LastAdministrator):
+        update_profile(bosses, name="Bosses", permissions=(), origin=origin_of(ada))
+
+
+def test_profile_that_stops_making_administrators_ends_their_visits(
+    bosses: Profile, ada: User, grace: User, any_user_login: "Organization", browser: "Callable[[], PortalClient]"
+) -> None:
+    boss = UserFactory(organization=bosses.organization, profile=bosses)
+    browser().login_as(grace, actor=boss)
+
+    update_profile(bosses, name="Bosses", permissions=(), origin=origin_of(ada))
+
+    visit = Impersonation.objects.get()
+    assert (visit.end_cause, visit.ended_by) == (EndCause.ACTOR_LOST_PERMISSION, ada)
+    assert boss.sessions.live().count() == 1
+
+
+# --- delete ------------------------------------------------------------------------------------------------------
+
+
+def test_profile_that_nobody_has_is_deleted(clerks: Profile, ada: User) -> None:
+    delete_profile(clerks, origin=origin_of(ada))
+
+    assert not Profile.objects.filter(pk=clerks.pk).exists()
+    event = AuditEvent.objects.get()
+    assert (event.sentence, event.before["name"]) == ("Deleted profile Clerks", "Clerks")
+
+
+def test_profile_in_use_stays(clerks: Profile, ada: User) -> None:
+    UserFactory(organization=clerks.organization, profile=clerks, is_active=False)
+
+    with pytest.raises(ProfileInUse, match="Clerks"):
+        delete_profile(clerks, origin=origin_of(ada))
+
+
+def test_profile_with_modify_all_data_is_deleted_by_its_holders_only(bosses: Profile, hedy: User) -> None:
+    with pytest.raises(ModifyAllDataNeeded, match="delete Bosses"):
+        delete_profile(bosses, origin=origin_of(hedy))

@@ -1,0 +1,146 @@
+"""The tree of roles: who may change it, and what it refuses."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import IntegrityError
+
+from accounts.models import Role
+from accounts.services.guards import NameTaken, NotInOrganization
+from accounts.services.roles import RoleBelowItself, create_role, move_role, placed, rename_role
+from orgs.http import Origin
+from orgs.models import AuditEvent
+from orgs.permissions import PermissionMissing
+from tests.factories import RoleFactory
+
+if TYPE_CHECKING:
+    from accounts.models import User
+    from orgs.models import Organization
+
+
+def origin_of(user: "User") -> Origin:
+    return Origin(user=user, actor=user)
+
+
+def tree_of(organization: "Organization") -> list[tuple[int, str]]:
+    roles = Role.objects.filter(organization=organization).order_by("path")
+    return [(role.depth, role.name) for role in roles]
+
+
+def trail() -> list[tuple[str, dict[str, str], dict[str, str]]]:
+    return [(event.sentence, event.before, event.after) for event in AuditEvent.objects.order_by("id")]
+
+
+def test_role_is_created_at_the_top_and_below_another(acme: "Organization", ada: "User") -> None:
+    sales = create_role(acme, name="Sales", origin=origin_of(ada))
+    create_role(acme, name="Sales Rep", parent=sales, origin=origin_of(ada))
+
+    assert tree_of(acme) == [(1, "Sales"), (2, "Sales Rep")]
+    assert trail() == [
+        ("Created role Sales", {}, {"name": "Sales", "below": ""}),
+        ("Created role Sales Rep", {}, {"name": "Sales Rep", "below": "Sales"}),
+    ]
+
+
+def test_role_is_not_created_without_manage_roles(acme: "Organization", audrey: "User") -> None:
+    with pytest.raises(PermissionMissing, match="Manage Roles"):
+        create_role(acme, name="Sales", origin=origin_of(audrey))
+
+    assert tree_of(acme) == []
+
+
+def test_role_is_not_created_below_another_organizations(acme: "Organization", ada: "User") -> None:
+    elsewhere = RoleFactory(name="Elsewhere")
+
+    with pytest.raises(NotInOrganization):
+        create_role(acme, name="Sales", parent=elsewhere, origin=origin_of(ada))
+
+
+def test_role_is_not_created_in_another_organization(ada: "User", stranger: "User") -> None:
+    with pytest.raises(NotInOrganization):
+        create_role(stranger.organization, name="Sales", origin=origin_of(ada))
+
+
+def test_name_is_unique_in_an_organization_and_ignores_case(acme: "Organization", ada: "User") -> None:
+    RoleFactory(name="Sales")
+    create_role(acme, name="Sales", origin=origin_of(ada))
+
+    with pytest.raises(NameTaken):
+        create_role(acme, name="sALES", origin=origin_of(ada))
+
+
+def test_role_is_renamed(acme: "Organization", ada: "User") -> None:
+    role = RoleFactory(organization=acme, name="Sales")
+
+    renamed = rename_role(role, name="SALES", origin=origin_of(ada))
+    rename_role(renamed, name="SALES", origin=origin_of(ada))
+
+    assert tree_of(acme) == [(1, "SALES")]
+    assert trail() == [("Changed role SALES", {"name": "Sales"}, {"name": "SALES"})]
+
+
+def test_role_is_not_renamed_to_a_name_that_is_taken(acme: "Organization", ada: "User") -> None:
+    RoleFactory(organization=acme, name="Support")
+    role = RoleFactory(organization=acme, name="Sales")
+
+    with pytest.raises(NameTaken, match="A role of this name is there already"):
+        rename_role(role, name="support", origin=origin_of(ada))
+
+
+def test_role_moves_with_everything_below_it(acme: "Organization", ada: "User") -> None:
+    sales, support = (RoleFactory(organization=acme, name=name) for name in ("Sales", "Support"))
+    manager = RoleFactory(organization=acme, name="Manager", parent=sales)
+    RoleFactory(organization=acme, name="Rep", parent=manager)
+
+    move_role(manager, parent=support, origin=origin_of(ada))
+
+    assert tree_of(acme) == [(1, "Sales"), (1, "Support"), (2, "Manager"), (3, "Rep")]
+    assert trail() == [("Changed role Manager", {"below": "Sales"}, {"below": "Support"})]
+
+
+def test_role_moves_to_the_top(acme: "Organization", ada: "User") -> None:
+    sales = RoleFactory(organization=acme, name="Sales")
+    manager = RoleFactory(organization=acme, name="Manager", parent=sales)
+
+    moved = move_role(manager, parent=None, origin=origin_of(ada))
+    move_role(moved, parent=None, origin=origin_of(ada))
+
+    assert tree_of(acme) == [(1, "Sales"), (1, "Manager")]
+    assert trail() == [("Changed role Manager", {"below": "Sales"}, {"below": ""})]
+
+
+@pytest.mark.parametrize("below", ["Sales", "Manager"])
+def test_role_never_moves_below_itself(acme: "Organization", ada: "User", below: str) -> None:
+    sales = RoleFactory(organization=acme, name="Sales")
+    RoleFactory(organization=acme, name="Manager", parent=sales)
+
+    with pytest.raises(RoleBelowItself, match=f"Sales cannot be moved below {below}"):
+        move_role(sales, parent=Role.objects.get(name=below), origin=origin_of(ada))
+
+    assert tree_of(acme) == [(1, "Sales"), (2, "Manager")]
+
+
+def test_role_does_not_move_below_another_organizations(acme: "Organization", ada: "User") -> None:
+    role, elsewhere = RoleFactory(organization=acme), RoleFactory()
+
+    with pytest.raises(NotInOrganization):
+        move_role(role, parent=elsewhere, origin=origin_of(ada))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("failures", "is_made"), [(2, True), (3, False)])
+def test_place_in_the_tree_that_was_taken_meanwhile_is_looked_for_again(failures: int, *, is_made: bool) -> None:
+    attempts: list[int] = []
+
+    def place() -> Role:
+        attempts.append(1)
+        if len(attempts) <= failures:
+            raise IntegrityError
+        return Role(name="Sales")
+
+    if is_made:
+        assert placed(place).name == "Sales"
+    else:
+        with pytest.raises(IntegrityError):
+            placed(place)
+    assert len(attempts) == 3

@@ -1,0 +1,287 @@
+"""Every URL, every kind of person: what each is answered, literally. A URL without a row fails."""
+
+import re
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.models import User
+from orgs.audit import AuditAction, record
+from orgs.http import Origin
+from orgs.permissions import Permission
+from tests.factories import OrganizationFactory, ProfileFactory, UserFactory
+
+if TYPE_CHECKING:
+    from django.http import HttpResponse
+
+    from accounts.testing import PortalClient
+    from orgs.models import Organization
+
+    Make = Callable[..., User]
+    NewBrowser = Callable[[], PortalClient]
+
+pytestmark = pytest.mark.django_db
+
+
+class Route(NamedTuple):
+    """One URL of the project."""
+
+    name: str
+    path: str
+    view: Callable[..., "HttpResponse"]
+
+    def to(self, **parameters: object) -> str:
+        """Return the address, with ``parameters`` in it as they are, fitting or not."""
+        # The second is how re_path() spells a parameter.
+        plain = re.sub(r"<\w+:(\w+)>|\(\?P<(\w+)>[^)]*\)", lambda found: str(parameters[found[1] or found[2]]), self.path)
+        return plain.replace("^", "").replace("$", "")
+
+
+def routes(resolver: URLResolver | None = None, path: str = "/") -> Iterator[Route]:
+    """Go through every URL of the project."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        below = f"{path}{pattern.pattern}"
+        if isinstance(pattern, URLPattern):
+            yield Route(pattern.name or "", below, pattern.callback)
+        else:
+            yield from routes(pattern, below)
+
+
+ROUTES = {route.name: route for route in routes()}
+
+# --- who may what ------------------------------------------------------------------------------------------------
+
+# Nobody; an administrator; Manage Users without Modify All Data; View All Users; no permission; external; an
+# administrator of another organization; and the first one logged in as the fifth.
+PEOPLE = ("anonymous", "ada", "hedy", "audrey", "grace", "margaret", "gina", "ada as grace")
+
+ALL = (200,) * 8
+NO_POST_AT_ALL = (405,) * 8
+# Whoever is not signed in is sent to sign in, whatever the method.
+NO_GET = NO_POST = (302, *(405,) * 7)
+
+# By name: what GET and what POST is answered. Acts are about Linus, a Standard User of Acme, and POST sends no field.
+ACCESS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "healthz": (ALL, NO_POST_AT_ALL),
+    "readyz": (ALL, NO_POST_AT_ALL),
+    # Signing in and out, passwords
+    "account_login": ((200, 302, 302, 302, 302, 302, 302, 403), (200, 302, 302, 302, 302, 302, 302, 403)),
+    "account_login_elsewhere": ((302,) * 8, (302,) * 8),
+    "logout": (NO_POST_AT_ALL, (302,) * 8),
+    "account_logout": (NO_POST_AT_ALL, (302,) * 8),
+    "account_inactive": (ALL, NO_POST_AT_ALL),
+    "account_change_password": ((302, *(200,) * 6, 403), (302, *(200,) * 6, 403)),
+    "account_reauthenticate": ((302, *(200,) * 6, 403), (302, *(200,) * 6, 403)),
+    "account_reset_password": ((*(200,) * 7, 403), (*(200,) * 7, 403)),
+    "account_reset_password_done": (ALL, NO_POST_AT_ALL),
+    "account_reset_password_from_key": ((*(200,) * 7, 403), (*(200,) * 7, 403)),
+    "account_reset_password_from_key_done": (ALL, NO_POST_AT_ALL),
+    # One's own
+    "home": ((302, *(200,) * 7), NO_POST),
+    "visit_end": (NO_GET, (302, 404, 404, 404, 302, 404, 404, 403)),
+    # Setup
+    "setup_home": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
+    "login_access_policies": ((302, 200, 200, 200, 403, 403, 200, 403), (302, 200, 403, 403, 403, 403, 200, 403)),
+    "company": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
+    "audit_trail": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
+    "audit_event": ((302, 200, 200, 200, 403, 403, 404, 403), NO_POST),
+    "user_list": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
+    "user_detail": ((302, 200, 200, 200, 403, 403, 404, 403), NO_POST),
+    "user_login_as": (NO_POST_AT_ALL, (302, 302, 403, 403, 403, 403, 404, 403)),
+}
+
+# Reached without signing in. Starting a log-in-as is: the second half of a double click comes with a key that is gone.
+OPEN = {
+    "account_inactive",
+    "account_login",
+    "account_login_elsewhere",
+    "account_logout",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+    "healthz",
+    "logout",
+    "readyz",
+    "user_login_as",
+}
+
+# Not while logged in as someone, whatever that person may do.
+REFUSED_INSIDE = {
+    "account_change_password",
+    "account_login",
+    "account_reauthenticate",
+    "account_reset_password",
+    "account_reset_password_from_key",
+    "visit_end",
+}
+
+
+def test_every_url_has_a_name_of_its_own_and_a_row() -> None:
+    names = [route.name for route in routes()]
+
+    assert sorted(names) == sorted(ACCESS)
+
+
+def test_whatever_is_not_marked_open_asks_one_to_sign_in() -> None:
+    assert {name for name, route in ROUTES.items() if not getattr(route.view, "login_required", True)} == OPEN
+
+
+def test_what_is_refused_inside_is_marked_so() -> None:
+    assert {name for name, route in ROUTES.items() if getattr(route.view, "refused_inside", False)} == REFUSED_INSIDE
+
+
+# --- the cast ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_tried_before() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def linus(make: "Make") -> User:
+    """Someone to do things to, whom none of the people here is."""
+    return make("Linus", "Pauling")
+
+
+@pytest.fixture
+def gina(db: None) -> User:
+    """An administrator of another organization, in which any-user login is on."""
+    globex = OrganizationFactory(name="Globex", policy__any_user_login=True)
+    profile = ProfileFactory(organization=globex, permissions=tuple(Permission))
+    person: User = UserFactory(organization=globex, profile=profile, first_name="Gina", last_name="Torres")
+    return person
+
+
+@pytest.fixture
+def clients(  # noqa: PLR0913
+    any_user_login: "Organization",
+    ada: User,
+    hedy: User,
+    audrey: User,
+    grace: User,
+    margaret: User,
+    gina: User,
+    browser: "NewBrowser",
+) -> "dict[str, PortalClient]":
+    """A browser for each kind of person."""
+    made = {name: browser() for name in PEOPLE}
+    for name, person in zip(PEOPLE[1:7], (ada, hedy, audrey, grace, margaret, gina), strict=True):
+        made[name].force_login(person)
+    made["ada as grace"].login_as(grace, actor=ada)
+    return made
+
+
+@pytest.fixture
+def parameters(clients: "dict[str, PortalClient]", acme: "Organization", grace: User, linus: User) -> dict[str, Any]:
+    """What stands in the addresses: rows of Acme. The visit is the one that goes on in Grace's account."""
+    return {
+        "user_id": linus.pk,
+        "event_id": record(AuditAction.USER_FROZEN, origin=Origin(), organization=acme, about=linus).pk,
+        "visit_id": grace.impersonations_of.get().pk,
+        "uidb36": "x",
+        "key": "y",
+    }
+
+
+def status(client: "PortalClient", method: str, address: str) -> int:
+    """Return what is answered, and take back what it did."""
+    cookies = deepcopy(client.cookies)
+    with transaction.atomic():
+        answer: HttpResponse = client.generic(method, address)  # type: ignore[assignment]
+        transaction.set_rollback(True)
+    client.cookies = cookies
+    return answer.status_code
+
+
+# --- every URL, every person -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ACCESS)
+def test_access(name: str, clients: "dict[str, PortalClient]", parameters: dict[str, Any]) -> None:
+    address = ROUTES[name].to(**parameters)
+
+    got, headed, posted = (
+        {who: status(client, method, address) for who, client in clients.items()} for method in ("GET", "HEAD", "POST")
+    )
+
+    to_get, to_post = (dict(zip(PEOPLE, row, strict=True)) for row in ACCESS[name])
+    assert got == to_get
+    assert headed == to_get
+    assert posted == to_post
+
+
+@pytest.mark.parametrize("name", sorted(ACCESS.keys() - OPEN))
+def test_anonymous_is_sent_to_sign_in_and_then_back(
+    name: str, anonymous: "PortalClient", parameters: dict[str, Any]
+) -> None:
+    address = ROUTES[name].to(**parameters)
+
+    assert anonymous.get(address).headers["Location"] == f"/login/?next={address}"
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED_INSIDE))
+def test_what_is_refused_inside_says_so_on_a_page_with_the_banner(
+    name: str, clients: "dict[str, PortalClient]", parameters: dict[str, Any]
+) -> None:
+    page = clients["ada as grace"].post(ROUTES[name].to(**parameters))
+
+    assert page.status_code == 403
+    words = page.content.decode()
+    assert "This is not available while you are logged in as Grace Hopper. Log out as Grace Hopper first." in words
+    assert "Log out as Grace Hopper</button>" in words
+
+
+# --- ids ---------------------------------------------------------------------------------------------------------
+
+ODD_IDS = ("0", "999999999", "-1", str(10**18 - 1), str(10**30), "abc", "1.0", "1e3", "0x1", "१", "%00", "..", "1%20")
+WITH_ID = sorted(name for name, route in ROUTES.items() if "<id:" in route.path)
+
+
+def main_of(answer: "HttpResponse") -> str:
+    """Return a page's body, banner and frame aside."""
+    found = re.search(r"<main.*</main>", answer.content.decode(), re.DOTALL)
+    assert found
+    return found[0]
+
+
+@pytest.fixture
+def foreign(gina: User, browser: "NewBrowser") -> dict[str, int]:
+    """The ids of rows that are another organization's."""
+    gus = UserFactory(organization=gina.organization, profile=ProfileFactory(organization=gina.organization))
+    return {
+        "user_id": gus.pk,
+        "event_id": record(AuditAction.USER_FROZEN, origin=Origin(), organization=gina.organization, about=gus).pk,
+        "visit_id": browser().login_as(gus, actor=gina).pk,
+    }
+
+
+@pytest.mark.parametrize("name", WITH_ID)
+@pytest.mark.parametrize("who", ["ada", "ada as audrey"])
+def test_unknown_foreign_and_odd_ids_are_the_same_404(  # noqa: PLR0913
+    name: str, who: str, clients: "dict[str, PortalClient]", ada: User, audrey: User, foreign: dict[str, int]
+) -> None:
+    route = ROUTES[name]
+    (parameter,) = re.findall(r"<id:(\w+)>", route.path)
+    client = clients["ada"]
+    if who == "ada as audrey":
+        client.login_as(audrey)
+    nowhere = client.get("/nowhere/")
+    methods = [method for method, row in zip(("GET", "POST"), ACCESS[name], strict=True) if row[1] != 405]
+    if who == "ada as audrey":
+        methods = [method for method in methods if method == "GET"]
+
+    answers = {
+        (method, value): client.generic(method, route.to(**{parameter: value}))
+        for method in methods
+        for value in (*ODD_IDS, foreign[parameter])
+    }
+
+    assert {asked: answer.status_code for asked, answer in answers.items()} == dict.fromkeys(answers, 404)
+    assert {main_of(answer) for answer in answers.values()} <= {main_of(nowhere)}
