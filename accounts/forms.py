@@ -1,7 +1,7 @@
 """What pages about users take in: parsed, cleaned, and worded where it can't be taken."""
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -27,7 +27,7 @@ def validate_plain_text(value: str) -> None:
         raise ValidationError("This holds characters that cannot be shown. Type it anew.", code="odd")
 
 
-class RoleChoice(forms.ModelChoiceField):
+class RoleChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
     """The tree of roles, each as deep as it stands."""
 
     def label_from_instance(self, obj: Any) -> str:  # noqa: ANN401  # Django's signature
@@ -67,6 +67,7 @@ class UserForm(forms.Form):
         self._choose(self.fields["profile"], profiles)
         self._choose(self.fields["role"], Role.objects.filter(organization=organization).order_by("path"))
         if user is None:
+            cast("forms.ModelChoiceField[Profile]", self.fields["profile"]).empty_label = "Choose a profile"
             self.fields["alias"].help_text = "Left empty, it is made of the name."
         elif is_worn(user, origin):
             for name in ("username", "email"):

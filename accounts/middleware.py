@@ -244,7 +244,8 @@ def _be(request: "PortalRequest", identity: "Identity | None") -> None:
     request.impersonation = identity.impersonation if identity else None
     request.session_row = identity.session if identity else None
     if identity is not None:
-        cast("SessionStore", request.session).origin = partial(Origin.of, request)
+        store = cast("SessionStore", request.session)
+        store.origin, store.is_let_in = partial(Origin.of, request), True
 
 
 async def _auser(request: "PortalRequest") -> Any:  # noqa: ANN401  # a user or AnonymousUser

@@ -79,7 +79,9 @@ class Visit:
         )
 
 
-def _end_of(row: Impersonation, settings: "SessionSettings", *, at: datetime) -> tuple[datetime | None, EndCause | None]:
+def _end_of(
+    row: Impersonation, settings: "SessionSettings", *, at: datetime
+) -> tuple[datetime | None, EndCause | None]:
     """Return when and why a visit ended; for one that nobody closed yet, whether a limit has done so since."""
     if row.ended_at is not None:
         return row.ended_at, EndCause(row.end_cause)

@@ -41,6 +41,8 @@ class SessionStore(SessionBase):
         self._bound: dict[str, Any] = {}
         # Asked for when a session is ended; the middleware tells who asks and from where.
         self.origin: Callable[[], Origin] = Origin
+        # The middleware has asked whether it may go on, with what only a request knows.
+        self.is_let_in = False
         # Answering a sign-out: only then does the cookie go (accounts.middleware.SessionMiddleware).
         self.is_signed_out = False
 
@@ -61,9 +63,9 @@ class SessionStore(SessionBase):
     def bind(self, user: "User", *, backend: str, at: datetime, address: str | None, agent: str) -> None:
         """Make this session ``user``'s from the next save on. For the receiver of ``user_logged_in`` alone.
 
-        A worn session is nobody's own: signing in within it ends both, and begins a new one.
+        A row that is someone's stays theirs, and a worn one is nobody's own: signing in ends it and begins a new one.
         """
-        if self._row is not None and self._row.is_worn:
+        if self._row is not None and (self._row.is_worn or self._row.user_id not in {None, user.pk}):
             keys = {name: value for name, value in self._contents().items() if name in AUTH_KEYS}
             self.delete()
             self.is_signed_out = False
@@ -103,12 +105,8 @@ class SessionStore(SessionBase):
         if identity is None or self._row is None:
             return {}
         row = self._row
-        if identity.user is not None and self._has_fault(identity):
-            # As good as ended, and so nothing for whoever signs in next to go on in.
-            self._session_key = self._row = None
-            return {}
         data = _without_auth_keys(self.decode(row.data) if row.data else {})
-        if identity.user is not None:
+        if identity.user is not None and (self.is_let_in or not self._has_fault(identity)):
             data[SESSION_KEY] = str(identity.user.pk)
             data[BACKEND_SESSION_KEY] = row.backend
             data[HASH_SESSION_KEY] = row.auth_hash
@@ -205,6 +203,7 @@ class SessionStore(SessionBase):
         self._session_key = None
         self._session_cache = {}
         self._identity, self._is_identified, self._row, self._bound = None, True, None, {}
+        self.is_let_in = False
 
     @classmethod
     def clear_expired(cls) -> None:

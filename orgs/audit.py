@@ -52,7 +52,7 @@ MANAGE_USERS, COMPANY, PROFILES, ROLES = "Manage Users", "Company Information", 
 _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.POLICY_CHANGED: (MANAGE_USERS, "Changed {setting} from {old} to {new}"),
     A.IMPERSONATION_STARTED: (MANAGE_USERS, "Logged in using Login-As access for {name}"),
-    A.IMPERSONATION_ENDED: (MANAGE_USERS, "Logged out using Login-As access for {name}: {cause}"),
+    A.IMPERSONATION_ENDED: (MANAGE_USERS, "Logged out using Login-As access for {name}{why}"),
     A.IMPERSONATION_REFUSED: (MANAGE_USERS, "Was refused Login-As access for {name}: {reason}"),
     A.USER_CREATED: (MANAGE_USERS, "Created new user {name}"),
     A.USER_CHANGED: (MANAGE_USERS, "Changed {fields} of user {name}"),

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.core import signing
-from django.db.models import F, Model
-from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.db.models import BooleanField, F, Field, Func, Model, Value
 
 if TYPE_CHECKING:
-    from django.db.models import Field, QuerySet
+    from django.db.models import QuerySet
 
 Row = TypeVar("Row", bound=Model)
 
@@ -81,10 +80,15 @@ class _Keyset:
         """Keep the rows that come after ``edge``, or before it.
 
         As a row comparison, ``(a, b) > (x, y)``: both databases answer that from the index, also where a million rows
-        share ``a``, which ``a > x OR (a = x AND b > y)`` does not achieve.
+        share ``a``, which ``a > x OR (a = x AND b > y)`` does not achieve (and which Django 5.2 writes on SQLite).
         """
-        lookup = TupleLessThan if self.descending is not is_back else TupleGreaterThan
-        return queryset.filter(lookup(Tuple(*map(F, self.order)), edge))
+        columns = _row(*map(F, self.order))
+        values = _row(*(Value(value, output_field=field) for field, value in zip(self.fields, edge, strict=True)))
+        sign = "<" if self.descending is not is_back else ">"
+        is_beyond = Func(
+            columns, values, template="%(expressions)s", arg_joiner=f" {sign} ", output_field=BooleanField()
+        )
+        return queryset.filter(is_beyond)
 
     def write(self, where: str, row: Model) -> str:
         """Return the cursor that leads on from ``row``."""
@@ -96,4 +100,11 @@ class _Keyset:
             where, *values = signing.loads(cursor, salt=self.salt)
         except signing.BadSignature:
             return FORWARD, ()
-        return where, tuple(field.to_python(value) for field, value in zip(self.fields, values, strict=True))
+        # A generated column leaves it to the field of its values to read one.
+        readers = [getattr(field, "output_field", field) for field in self.fields]
+        return where, tuple(reader.to_python(value) for reader, value in zip(readers, values, strict=True))
+
+
+def _row(*expressions: F | Value) -> Func:
+    """Return ``(a, b, …)``."""
+    return Func(*expressions, function="", output_field=Field())

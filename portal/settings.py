@@ -40,10 +40,11 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 # --- applications ------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    # First, so that accounts can take over what it connects (accounts/receivers.py).
+    "django.contrib.auth",
     "portal",
     "orgs",
     "accounts",
-    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",

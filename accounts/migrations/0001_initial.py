@@ -9,93 +9,156 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('username', accounts.models.fields.UsernameField(error_messages={'unique': 'This username is taken. Usernames are unique everywhere, and ignore case.'}, max_length=254, unique=True)),
-                ('email', models.EmailField(max_length=254, verbose_name='e-mail address')),
-                ('first_name', models.CharField(blank=True, max_length=80)),
-                ('last_name', models.CharField(max_length=80)),
-                ('alias', models.CharField(blank=True, max_length=20)),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('is_frozen', models.BooleanField(default=False, verbose_name='frozen')),
-                ('operator_role', models.CharField(blank=True, choices=[('', '–'), ('sales', 'Sales'), ('support', 'Support')], max_length=7)),
-                ('failed_logins', models.PositiveSmallIntegerField(default=0)),
-                ('locked_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('created_by_name', models.CharField(blank=True, max_length=400)),
-                ('modified_at', models.DateTimeField(blank=True, null=True)),
-                ('modified_by_name', models.CharField(blank=True, max_length=400)),
-                ('name_key', accounts.models.fields.SortKeyField(editable=False, max_length=1000, source='full_name')),
-                ('alias_key', accounts.models.fields.SortKeyField(editable=False, max_length=1000, source='alias')),
-                ('last_login_key', models.GeneratedField(db_persist=True, expression=django.db.models.functions.comparison.Coalesce('last_login', models.Value(datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), output_field=models.DateTimeField())), output_field=models.DateTimeField())),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "username",
+                    accounts.models.fields.UsernameField(
+                        error_messages={
+                            "unique": "This username is taken. Usernames are unique everywhere, and ignore case."
+                        },
+                        max_length=254,
+                        unique=True,
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, verbose_name="e-mail address")),
+                ("first_name", models.CharField(blank=True, max_length=80)),
+                ("last_name", models.CharField(max_length=80)),
+                ("alias", models.CharField(blank=True, max_length=20)),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                ("is_frozen", models.BooleanField(default=False, verbose_name="frozen")),
+                (
+                    "operator_role",
+                    models.CharField(
+                        blank=True, choices=[("", "–"), ("sales", "Sales"), ("support", "Support")], max_length=7
+                    ),
+                ),
+                ("failed_logins", models.PositiveSmallIntegerField(default=0)),
+                ("locked_until", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("created_by_name", models.CharField(blank=True, max_length=400)),
+                ("modified_at", models.DateTimeField(blank=True, null=True)),
+                ("modified_by_name", models.CharField(blank=True, max_length=400)),
+                ("name_key", accounts.models.fields.SortKeyField(editable=False, max_length=1000, source="full_name")),
+                ("alias_key", accounts.models.fields.SortKeyField(editable=False, max_length=1000, source="alias")),
+                (
+                    "last_login_key",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.functions.comparison.Coalesce(
+                            "last_login",
+                            models.Value(
+                                datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                                output_field=models.DateTimeField(),
+                            ),
+                        ),
+                        output_field=models.DateTimeField(),
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('key_hash', models.CharField(max_length=64, null=True, unique=True)),
-                ('previous_key_hash', models.CharField(max_length=64, null=True)),
-                ('return_hash', models.CharField(blank=True, max_length=64)),
-                ('type', models.CharField(choices=[('UI', 'UI'), ('SubstituteUser', 'SubstituteUser')], default='UI', max_length=14)),
-                ('backend', models.CharField(blank=True, max_length=100)),
-                ('auth_hash', models.CharField(blank=True, max_length=128)),
-                ('address', models.GenericIPAddressField(null=True)),
-                ('agent', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField()),
-                ('last_active_at', models.DateTimeField(null=True)),
-                ('authenticated_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('data', models.TextField(blank=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("key_hash", models.CharField(max_length=64, null=True, unique=True)),
+                ("previous_key_hash", models.CharField(max_length=64, null=True)),
+                ("return_hash", models.CharField(blank=True, max_length=64)),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[("UI", "UI"), ("SubstituteUser", "SubstituteUser")], default="UI", max_length=14
+                    ),
+                ),
+                ("backend", models.CharField(blank=True, max_length=100)),
+                ("auth_hash", models.CharField(blank=True, max_length=128)),
+                ("address", models.GenericIPAddressField(null=True)),
+                ("agent", models.CharField(blank=True, max_length=300)),
+                ("created_at", models.DateTimeField()),
+                ("last_active_at", models.DateTimeField(null=True)),
+                ("authenticated_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("data", models.TextField(blank=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Login',
+            name="Login",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('username', models.CharField(max_length=254)),
-                ('created_at', models.DateTimeField()),
-                ('type', models.CharField(choices=[('application', 'Application'), ('login_as', 'Login-As')], default='application', max_length=12)),
-                ('status', models.CharField(choices=[('success', 'Success'), ('wrong_password', 'Wrong password'), ('locked', 'Account locked'), ('inactive', 'User inactive'), ('frozen', 'User frozen')], default='success', max_length=16)),
-                ('address', models.GenericIPAddressField(null=True)),
-                ('agent', models.CharField(blank=True, max_length=300)),
-                ('delegate_user_name', models.CharField(blank=True, max_length=400)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("username", models.CharField(max_length=254)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[("application", "Application"), ("login_as", "Login-As")],
+                        default="application",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("success", "Success"),
+                            ("wrong_password", "Wrong password"),
+                            ("locked", "Account locked"),
+                            ("inactive", "User inactive"),
+                            ("frozen", "User frozen"),
+                        ],
+                        default="success",
+                        max_length=16,
+                    ),
+                ),
+                ("address", models.GenericIPAddressField(null=True)),
+                ("agent", models.CharField(blank=True, max_length=300)),
+                ("delegate_user_name", models.CharField(blank=True, max_length=400)),
             ],
         ),
         migrations.CreateModel(
-            name='Profile',
+            name="Profile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80)),
-                ('standard', models.CharField(blank=True, choices=[('system_administrator', 'System Administrator'), ('read_only', 'Read Only'), ('standard_user', 'Standard User'), ('minimum_access', 'Minimum Access'), ('external_user', 'External User')], max_length=24)),
-                ('is_external', models.BooleanField(default=False)),
-                ('permission_bits', models.PositiveBigIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('created_by_name', models.CharField(blank=True, max_length=400)),
-                ('modified_at', models.DateTimeField(blank=True, null=True)),
-                ('modified_by_name', models.CharField(blank=True, max_length=400)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80)),
+                (
+                    "standard",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("system_administrator", "System Administrator"),
+                            ("read_only", "Read Only"),
+                            ("standard_user", "Standard User"),
+                            ("minimum_access", "Minimum Access"),
+                            ("external_user", "External User"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("is_external", models.BooleanField(default=False)),
+                ("permission_bits", models.PositiveBigIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("created_by_name", models.CharField(blank=True, max_length=400)),
+                ("modified_at", models.DateTimeField(blank=True, null=True)),
+                ("modified_by_name", models.CharField(blank=True, max_length=400)),
             ],
         ),
         migrations.CreateModel(
-            name='Role',
+            name="Role",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.CharField(max_length=255, unique=True)),
-                ('depth', models.PositiveIntegerField()),
-                ('numchild', models.PositiveIntegerField(default=0)),
-                ('name', models.CharField(max_length=80)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("path", models.CharField(max_length=255, unique=True)),
+                ("depth", models.PositiveIntegerField()),
+                ("numchild", models.PositiveIntegerField(default=0)),
+                ("name", models.CharField(max_length=80)),
             ],
         ),
     ]

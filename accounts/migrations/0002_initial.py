@@ -7,182 +7,345 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('orgs', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("orgs", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='user',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='users', to='orgs.organization'),
+            model_name="user",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="users", to="orgs.organization"
+            ),
         ),
         migrations.AddField(
-            model_name='session',
-            name='parent',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='accounts.session'),
+            model_name="session",
+            name="parent",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="children", to="accounts.session"
+            ),
         ),
         migrations.AddField(
-            model_name='session',
-            name='user',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sessions', to=settings.AUTH_USER_MODEL),
+            model_name="session",
+            name="user",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="sessions",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='login',
-            name='organization',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='orgs.organization'),
+            model_name="login",
+            name="organization",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.PROTECT, to="orgs.organization"
+            ),
         ),
         migrations.AddField(
-            model_name='login',
-            name='user',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='logins', to=settings.AUTH_USER_MODEL),
+            model_name="login",
+            name="user",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="logins",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='profile',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='profiles', to='orgs.organization'),
+            model_name="profile",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="profiles", to="orgs.organization"
+            ),
         ),
         migrations.AddField(
-            model_name='user',
-            name='profile',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='users', to='accounts.profile'),
+            model_name="user",
+            name="profile",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="users", to="accounts.profile"
+            ),
         ),
         migrations.AddField(
-            model_name='role',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roles', to='orgs.organization'),
+            model_name="role",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="roles", to="orgs.organization"
+            ),
         ),
         migrations.AddField(
-            model_name='user',
-            name='role',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='users', to='accounts.role'),
+            model_name="user",
+            name="role",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="users",
+                to="accounts.role",
+            ),
         ),
         migrations.CreateModel(
-            name='Impersonation',
+            name="Impersonation",
             fields=[
-                ('session', models.OneToOneField(db_column='id', db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, serialize=False, to='accounts.session')),
-                ('actor_name', models.CharField(max_length=400)),
-                ('target_name', models.CharField(max_length=400)),
-                ('basis', models.CharField(choices=[('any_user', 'Administrators Can Log in as Any User')], max_length=12)),
-                ('reason', models.CharField(blank=True, max_length=1000)),
-                ('back', models.CharField(blank=True, max_length=500)),
-                ('address', models.GenericIPAddressField(null=True)),
-                ('agent', models.CharField(blank=True, max_length=300)),
-                ('started_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('end_cause', models.CharField(blank=True, choices=[('logged_out', 'logged out'), ('time_limit', 'the time limit was reached'), ('idle', 'there was no activity for too long'), ('parent_session_ended', "the administrator's own session ended"), ('ended_by_administrator', 'an administrator ended it'), ('ended_by_target', 'the user ended it'), ('policy_changed', 'Administrators Can Log in as Any User was switched off'), ('deprovisioned', 'Administrators Can Log in as Any User is no longer provisioned'), ('edition_changed', "the organization's edition no longer has this feature"), ('grant_revoked', 'the user took back the grant'), ('grant_expired', "the user's grant ran out"), ('delegate_removed', 'the delegated administrator was removed from the group'), ('out_of_reach', 'the user is no longer in reach'), ('became_protected', 'the user is an administrator and administrators are protected'), ('target_deactivated', 'the user was deactivated'), ('target_became_external', 'the user became an external site user'), ('actor_deactivated', 'the administrator was deactivated'), ('actor_frozen', 'the administrator was frozen'), ('actor_lost_permission', 'the administrator lost a permission that it needs'), ('password_changed', 'a password was changed'), ('address_changed', 'the network address changed')], max_length=24)),
-                ('noticed_at', models.DateTimeField(null=True)),
-                ('handed_back_at', models.DateTimeField(null=True)),
-                ('actor', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='impersonations_made', to=settings.AUTH_USER_MODEL)),
-                ('actor_session', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='impersonations', to='accounts.session')),
-                ('ended_by', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='orgs.organization')),
-                ('target', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='impersonations_of', to=settings.AUTH_USER_MODEL)),
+                (
+                    "session",
+                    models.OneToOneField(
+                        db_column="id",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        serialize=False,
+                        to="accounts.session",
+                    ),
+                ),
+                ("actor_name", models.CharField(max_length=400)),
+                ("target_name", models.CharField(max_length=400)),
+                (
+                    "basis",
+                    models.CharField(choices=[("any_user", "Administrators Can Log in as Any User")], max_length=12),
+                ),
+                ("reason", models.CharField(blank=True, max_length=1000)),
+                ("back", models.CharField(blank=True, max_length=500)),
+                ("address", models.GenericIPAddressField(null=True)),
+                ("agent", models.CharField(blank=True, max_length=300)),
+                ("started_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "end_cause",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("logged_out", "logged out"),
+                            ("time_limit", "the time limit was reached"),
+                            ("idle", "there was no activity for too long"),
+                            ("parent_session_ended", "the administrator's own session ended"),
+                            ("ended_by_administrator", "an administrator ended it"),
+                            ("ended_by_target", "the user ended it"),
+                            ("policy_changed", "Administrators Can Log in as Any User was switched off"),
+                            ("deprovisioned", "Administrators Can Log in as Any User is no longer provisioned"),
+                            ("edition_changed", "the organization's edition no longer has this feature"),
+                            ("grant_revoked", "the user took back the grant"),
+                            ("grant_expired", "the user's grant ran out"),
+                            ("delegate_removed", "the delegated administrator was removed from the group"),
+                            ("out_of_reach", "the user is no longer in reach"),
+                            ("became_protected", "the user is an administrator and administrators are protected"),
+                            ("target_deactivated", "the user was deactivated"),
+                            ("target_became_external", "the user became an external site user"),
+                            ("actor_deactivated", "the administrator was deactivated"),
+                            ("actor_frozen", "the administrator was frozen"),
+                            ("actor_lost_permission", "the administrator lost a permission that it needs"),
+                            ("password_changed", "a password was changed"),
+                            ("address_changed", "the network address changed"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("noticed_at", models.DateTimeField(null=True)),
+                ("handed_back_at", models.DateTimeField(null=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="impersonations_made",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "actor_session",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="impersonations",
+                        to="accounts.session",
+                    ),
+                ),
+                (
+                    "ended_by",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, to="orgs.organization"
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="impersonations_of",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['user', 'ended_at', 'id'], name='session_by_user'),
+            model_name="session",
+            index=models.Index(fields=["user", "ended_at", "id"], name="session_by_user"),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(condition=models.Q(('previous_key_hash__isnull', False)), fields=['previous_key_hash'], name='session_by_previous_key'),
+            model_name="session",
+            index=models.Index(
+                condition=models.Q(("previous_key_hash__isnull", False)),
+                fields=["previous_key_hash"],
+                name="session_by_previous_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('parent', None), ('type', 'UI')), models.Q(('parent__isnull', False), ('type', 'SubstituteUser'), ('user__isnull', False)), _connector='OR'), name='session_worn_has_parent'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("parent", None), ("type", "UI")),
+                    models.Q(("parent__isnull", False), ("type", "SubstituteUser"), ("user__isnull", False)),
+                    _connector="OR",
+                ),
+                name="session_worn_has_parent",
+            ),
         ),
         migrations.AddIndex(
-            model_name='login',
-            index=models.Index(fields=['organization', '-id'], name='login_by_organization'),
+            model_name="login",
+            index=models.Index(fields=["organization", "-id"], name="login_by_organization"),
         ),
         migrations.AddIndex(
-            model_name='login',
-            index=models.Index(fields=['user', '-id'], name='login_by_user'),
+            model_name="login",
+            index=models.Index(fields=["user", "-id"], name="login_by_user"),
         ),
         migrations.AddConstraint(
-            model_name='profile',
-            constraint=models.UniqueConstraint(models.F('organization'), django.db.models.functions.text.Lower('name'), name='profile_name_unique_in_organization'),
+            model_name="profile",
+            constraint=models.UniqueConstraint(
+                models.F("organization"),
+                django.db.models.functions.text.Lower("name"),
+                name="profile_name_unique_in_organization",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='profile',
-            constraint=models.UniqueConstraint(condition=models.Q(('standard', ''), _negated=True), fields=('organization', 'standard'), name='profile_standard_once_in_organization'),
+            model_name="profile",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("standard", ""), _negated=True),
+                fields=("organization", "standard"),
+                name="profile_standard_once_in_organization",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='profile',
-            constraint=models.CheckConstraint(condition=models.Q(('is_external', False), ('permission_bits', 0), _connector='OR'), name='profile_external_holds_no_permission'),
+            model_name="profile",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_external", False), ("permission_bits", 0), _connector="OR"),
+                name="profile_external_holds_no_permission",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='role',
-            constraint=models.UniqueConstraint(models.F('organization'), django.db.models.functions.text.Lower('name'), name='role_name_unique_in_organization'),
+            model_name="role",
+            constraint=models.UniqueConstraint(
+                models.F("organization"),
+                django.db.models.functions.text.Lower("name"),
+                name="role_name_unique_in_organization",
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['organization', 'name_key', 'id'], name='user_by_name'),
+            model_name="user",
+            index=models.Index(fields=["organization", "name_key", "id"], name="user_by_name"),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['organization', 'alias_key', 'id'], name='user_by_alias'),
+            model_name="user",
+            index=models.Index(fields=["organization", "alias_key", "id"], name="user_by_alias"),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['organization', 'username', 'id'], name='user_by_username'),
+            model_name="user",
+            index=models.Index(fields=["organization", "username", "id"], name="user_by_username"),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['organization', 'last_login_key', 'id'], name='user_by_last_login'),
+            model_name="user",
+            index=models.Index(fields=["organization", "last_login_key", "id"], name="user_by_last_login"),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['profile', 'name_key', 'id'], name='user_by_profile'),
+            model_name="user",
+            index=models.Index(fields=["profile", "name_key", "id"], name="user_by_profile"),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['role', 'name_key', 'id'], name='user_by_role'),
+            model_name="user",
+            index=models.Index(fields=["role", "name_key", "id"], name="user_by_role"),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(condition=models.Q(('is_active', False)), fields=['organization', 'name_key', 'id'], name='user_inactive_by_name'),
+            model_name="user",
+            index=models.Index(
+                condition=models.Q(("is_active", False)),
+                fields=["organization", "name_key", "id"],
+                name="user_inactive_by_name",
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(condition=models.Q(('is_frozen', True)), fields=['organization', 'name_key', 'id'], name='user_frozen_by_name'),
+            model_name="user",
+            index=models.Index(
+                condition=models.Q(("is_frozen", True)),
+                fields=["organization", "name_key", "id"],
+                name="user_frozen_by_name",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('username', django.db.models.functions.text.Lower('username'))), name='user_username_lower_case'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("username", django.db.models.functions.text.Lower("username"))),
+                name="user_username_lower_case",
+            ),
         ),
         migrations.AddIndex(
-            model_name='impersonation',
-            index=models.Index(fields=['organization', '-started_at', '-session'], name='impersonation_by_organization'),
+            model_name="impersonation",
+            index=models.Index(
+                fields=["organization", "-started_at", "-session"], name="impersonation_by_organization"
+            ),
         ),
         migrations.AddIndex(
-            model_name='impersonation',
-            index=models.Index(fields=['actor', '-started_at'], name='impersonation_by_actor'),
+            model_name="impersonation",
+            index=models.Index(fields=["actor", "-started_at"], name="impersonation_by_actor"),
         ),
         migrations.AddIndex(
-            model_name='impersonation',
-            index=models.Index(fields=['target', '-started_at'], name='impersonation_by_target'),
+            model_name="impersonation",
+            index=models.Index(fields=["target", "-started_at"], name="impersonation_by_target"),
         ),
         migrations.AddIndex(
-            model_name='impersonation',
-            index=models.Index(condition=models.Q(('ended_at', None)), fields=['organization', 'basis'], name='impersonation_open'),
+            model_name="impersonation",
+            index=models.Index(
+                condition=models.Q(("ended_at", None)), fields=["organization", "basis"], name="impersonation_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='impersonation',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('actor_session',), name='impersonation_one_open_per_actor_session'),
+            model_name="impersonation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at", None)),
+                fields=("actor_session",),
+                name="impersonation_one_open_per_actor_session",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='impersonation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('end_cause', ''), ('ended_at', None)), models.Q(('ended_at__isnull', False), models.Q(('end_cause', ''), _negated=True)), _connector='OR'), name='impersonation_end_has_cause'),
+            model_name="impersonation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("end_cause", ""), ("ended_at", None)),
+                    models.Q(("ended_at__isnull", False), models.Q(("end_cause", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="impersonation_end_has_cause",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='impersonation',
-            constraint=models.CheckConstraint(condition=models.Q(('actor', models.F('target')), _negated=True), name='impersonation_of_someone_else'),
+            model_name="impersonation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("actor", models.F("target")), _negated=True), name="impersonation_of_someone_else"
+            ),
         ),
     ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orgs.http import Origin
 
 
-class NotInOrganization(Http404):  # noqa: N818  # said as a page says it
+class NotInOrganization(Http404):  # said as a page says it
     """No such row in the organization of whoever asks: answered as *not found*, whichever of the two it is."""
 
 
@@ -81,8 +81,10 @@ def lock_organization(organization_id: int) -> Organization:
     return Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
 
 
-def require_administrator_beside(organization: Organization, *, user: User | None = None, profile: "Profile | None" = None) -> None:
-    """Raise :class:`LastAdministrator` unless one is left when ``user``, or everyone with ``profile``, is none any more.
+def require_administrator_beside(
+    organization: Organization, *, user: User | None = None, profile: "Profile | None" = None
+) -> None:
+    """Raise :class:`LastAdministrator` unless one is left beside ``user``, or beside everyone with ``profile``.
 
     The organization must be locked.
     """

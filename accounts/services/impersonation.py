@@ -22,7 +22,7 @@ from accounts.login_access import Facts, may_impersonate
 from accounts.models import Impersonation, Login, Session, User
 from orgs.audit import AuditAction, record
 
-from .sessions import close_visits, end_sessions, lock_sessions, stamp_ended
+from .sessions import close_visits, end_sessions, lock_ids, lock_sessions, stamp_ended
 
 if TYPE_CHECKING:
     from orgs.http import Origin
@@ -124,11 +124,7 @@ def _start(
         .update(key_hash=None, previous_key_hash=session.key_hash, return_hash=hash_key(return_token))
         == 1
     )
-    target = (
-        User.objects.filter(pk=target_id)
-        .select_related("profile", "organization__login_access_policy", "organization__session_settings")
-        .first()
-    )
+    target = next(iter(User.objects.filter(pk=target_id).with_start_facts()), None)
     if target is None:
         raise TargetNotFound
     facts = Facts.of(target.organization, target.organization.login_access_policy, is_impersonating=not took_key)
@@ -232,41 +228,37 @@ def _rejoin(previous_key_hash: str, *, target_id: int, at: datetime) -> Started 
     return Started(worn.impersonation, worn, key, return_token)
 
 
-def leave_impersonation(identity: Identity, *, origin: "Origin", at: datetime | None = None) -> Left | None:
+def leave_impersonation(
+    identity: Identity, *, return_token: str, origin: "Origin", at: datetime | None = None
+) -> Left | None:
     """Log out as the target. With *Force relogin after Login-As-User* both sessions end, otherwise only the second.
 
     The seed article: "their current session will also be terminated and they may be forced to login again". In the
-    latter case the actor's own session goes on under a new key. None where someone else was faster.
+    latter case the actor's own session goes on under a new key, for the browser that holds the return cookie: the worn
+    key alone never becomes the actor's, so without it both end. None where someone else was faster.
     """
     visit, limits = identity.impersonation, identity.limits
     if visit is None or limits is None:
         return None
     at = at or timezone.now()
-    return _end_visit(
-        visit, ends_parent=limits.force_relogin, cause=EndCause.LOGGED_OUT, origin=origin, at=at, by=visit.actor
-    )
-
-
-def _end_visit(
-    visit: Impersonation,
-    *,
-    ends_parent: bool,
-    cause: EndCause,
-    origin: "Origin",
-    at: datetime,
-    by: User | None = None,
-) -> Left | None:
+    ends_parent = limits.force_relogin or not _may_return(identity.parent, return_token)
     with transaction.atomic():
-        rows = lock_sessions(Q(pk__in=[visit.pk, visit.actor_session_id]))
-        if visit.pk not in {row.pk for row in rows}:
+        if visit.pk not in (locked := lock_ids([visit.pk, visit.actor_session_id])):
             return None
         key = None if ends_parent else new_key()
         if key is None:
-            stamp_ended(rows, at=at)
+            stamp_ended(locked, at=at)
         else:
             _end_worn_and_rekey(visit, key, at=at)
-        close_visits([visit], cause=cause, origin=origin, at=at, noticed_at=at, by=by)
+        close_visits([visit], cause=EndCause.LOGGED_OUT, origin=origin, at=at, noticed_at=at, by=visit.actor)
     return Left(visit, key)
+
+
+def _may_return(parent: Session | None, return_token: str) -> bool:
+    """Tell whether a browser holds the return cookie that it got when the visit began."""
+    if parent is None or not parent.return_hash:
+        return False
+    return constant_time_compare(parent.return_hash, hash_key(return_token))
 
 
 def _end_worn_and_rekey(visit: Impersonation, key: str, *, at: datetime) -> None:
@@ -308,9 +300,9 @@ def hand_back(identity: Identity, return_token: str, *, at: datetime | None = No
     """
     visit, parent = identity.impersonation, identity.parent
     at = at or timezone.now()
-    if visit is None or parent is None or visit.end_cause == EndCause.LOGGED_OUT or not parent.return_hash:
+    if visit is None or parent is None or visit.end_cause == EndCause.LOGGED_OUT:
         return None
-    if not constant_time_compare(parent.return_hash, hash_key(return_token)):
+    if not _may_return(parent, return_token):
         return None
     if Identity(parent, identity.actor, identity.actor, limits=identity.limits).fault(address=parent.address, at=at):
         return None

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 
 
-def mail_after_commit(name: str, *, to: str, **words: Any) -> None:  # noqa: ANN401  # whatever its template shows
+def mail_after_commit(name: str, *, to: str, **words: Any) -> None:  # whatever its template shows
     """Send the mail ``name`` (``accounts/mail/NAME.txt``, its first line the subject) to ``to`` after the commit.
 
     A mail server that is away is logged and takes back nothing: what the mail tells of has been done.

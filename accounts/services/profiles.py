@@ -105,7 +105,7 @@ def create_standard_profiles(organization: "Organization") -> dict[StandardProfi
 
 @transaction.atomic
 def clone_profile(profile: Profile, *, name: str, origin: "Origin", at: datetime | None = None) -> Profile:
-    """Make a profile of the organization's own that permits what ``profile`` does. A clone of an external one is one."""
+    """Make a profile of the organization's own that permits what ``profile`` does; of an external one, an external."""
     at = at or timezone.now()
     profile = _begin(profile, origin)
     organization = profile.organization

@@ -103,7 +103,8 @@ def move_role(role: Role, *, parent: Role | None, origin: "Origin", at: datetime
         after={"below": str(above or "")},
         role=role.name,
     )
-    return Role.objects.get(pk=role.pk)
+    role.refresh_from_db()
+    return role
 
 
 def _begin(organization_id: int, origin: "Origin") -> "Organization":

@@ -4,7 +4,7 @@ Lock first, always: all session rows that will be touched, parents included, in 
 deactivate would deadlock on PostgreSQL otherwise; on SQLite the transaction itself is the lock.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,12 @@ def lock_sessions(condition: Q) -> list[Session]:
     """Lock the live sessions that meet ``condition``, in id order, and return each with its visit if it is worn."""
     rows = Session.objects.live().filter(condition).select_related("impersonation").order_by("id")
     return list(rows.select_for_update(of=("self",)))
+
+
+def lock_ids(ids: Collection[int]) -> list[int]:
+    """Lock those of some sessions that are live, in id order, and return which they are."""
+    rows = Session.objects.live().filter(pk__in=ids).order_by("id").select_for_update()
+    return list(rows.values_list("pk", flat=True))
 
 
 def close_visits(  # when, why and by whom are three facts
@@ -59,7 +65,7 @@ def close_visits(  # when, why and by whom are three facts
                 impersonation_id=visit.pk,
                 at=noticed_at,
                 after={"cause": cause.value, "ended_at": at.isoformat(), "ended_by": str(by) if by else ""},
-                cause=str(cause.label),
+                why="" if cause == EndCause.LOGGED_OUT else f": {cause.label}",
             )
         )
     AuditEvent.objects.bulk_create(events)
@@ -83,7 +89,7 @@ def end_sessions(
     at = at or noticed_at
     with transaction.atomic():
         rows = _lock_with_children(condition)
-        stamp_ended(rows, at=at)
+        stamp_ended([row.pk for row in rows], at=at)
         by_cause: dict[EndCause, list[Impersonation]] = {}
         for row in rows:
             if row.is_worn:
@@ -105,10 +111,10 @@ def _lock_with_children(condition: Q) -> list[Session]:
     return rows
 
 
-def stamp_ended(rows: Sequence[Session], *, at: datetime) -> None:
+def stamp_ended(ids: Collection[int], *, at: datetime) -> None:
     """Stamp locked rows as ended, all in one statement, and delete what they hold."""
-    if rows:
-        Session.objects.filter(pk__in=[row.pk for row in rows]).update(ended_at=at, data="", previous_key_hash=None)
+    if ids:
+        Session.objects.filter(pk__in=ids).update(ended_at=at, data="", previous_key_hash=None)
 
 
 def end_session(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from orgs.models import Organization
 
 ALIAS_OF_LAST_NAME = 4
+USERNAME_TAKEN = "This username is taken. Usernames are unique everywhere, and ignore case."
 
 
 class UserAct(Enum):
@@ -93,7 +94,7 @@ class UserDetails:
 
     def normalized(self) -> "UserDetails":
         """Return the same as it is stored: both addresses in lower case, as they are looked up."""
-        username = User._meta.get_field("username").get_prep_value(self.username)  # noqa: SLF001
+        username = User._meta.get_field("username").get_prep_value(self.username)
         return replace(self, username=username, email=self.email.strip().lower())
 
     def different_from(self, other: "UserDetails") -> list[str]:
@@ -419,10 +420,9 @@ def _save_unique(user: User, names: list[str] | None = None) -> None:
         with transaction.atomic():
             user.save(update_fields=names)
     except IntegrityError as error:
-        field = User._meta.get_field("username")  # noqa: SLF001
         if not User.objects.filter(username=user.username).exclude(pk=user.pk).exists():
             raise
-        raise NameTaken(field.error_messages["unique"]) from error
+        raise NameTaken(USERNAME_TAKEN) from error
 
 
 def _session_of(origin: "Origin") -> Session | None:

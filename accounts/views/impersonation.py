@@ -91,7 +91,8 @@ def log_out(request: "HttpRequest") -> "HttpResponse":
 
 
 def _leave(request: "PortalRequest", identity: "Identity") -> "HttpResponse":
-    left = leave_impersonation(identity, origin=Origin.of(request))
+    token = request.COOKIES.get(settings.RETURN_COOKIE_NAME, "")
+    left = leave_impersonation(identity, return_token=token, origin=Origin.of(request))
     if left is None:
         return _left_already(request, identity)
     store = cast("SessionStore", request.session)

@@ -1,6 +1,6 @@
 """The users list: views, letters, search, filters and sorts, every state of it in the address."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, cast
@@ -110,12 +110,10 @@ class ListState:
         """Whether anything but the view leaves someone out."""
         return bool(self.letter or self.q or self.profile or self.role)
 
-    def url(self, *, cursor: str | None = "", **changes: Any) -> str:  # noqa: ANN401  # a value of any of the fields
+    def url(self, *, cursor: str | None = "", **changes: Any) -> str:  # a value of any of the fields
         """Return the address of this state with ``changes``; of its first page, unless a cursor is given."""
         state = replace(self, cursor=cursor or "", **changes)
-        asked = {
-            field.name: value for field in fields(state) if (value := getattr(state, field.name)) != field.default
-        }
+        asked = {field.name: value for field in fields(state) if (value := getattr(state, field.name)) != field.default}
         return reverse("user_list") + (f"?{urlencode(asked)}" if asked else "")
 
     def sort_url(self, column: str) -> str:
@@ -147,9 +145,20 @@ class Row:
     """One line of the list. ``login`` is the rule's own answer."""
 
     user: User
+    username: str
     url: str
     may_edit: bool
     login: Verdict
+
+    @property
+    def username_start(self) -> str:
+        """The username as far as it may be broken off in a narrow column."""
+        return self.username.partition("@")[0]
+
+    @property
+    def username_end(self) -> str:
+        """The rest of the username."""
+        return self.username.removeprefix(self.username_start)
 
     @property
     def is_shared_refusal(self) -> bool:
@@ -179,9 +188,7 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
         cursor=state.cursor,
         descending=state.is_descending,
     )
-    facts = Facts.of(
-        organization, organization.login_access_policy, is_impersonating=request.impersonation is not None
-    )
+    facts = Facts.of(organization, organization.login_access_policy, is_impersonating=request.impersonation is not None)
     rows = _rows(request, page.rows, profiles=profiles, roles=roles, facts=facts)
     has_login, note = _login_column(request, rows, facts)
     may_edit = request.user.has_permission(UserAct.EDIT.permission)
@@ -193,7 +200,7 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
         "has_actions": has_login or may_edit,
         "may_create": may_edit,
         "note": note,
-        "note_help": help_for(note.refusal) if note and note.refusal else ("", ""),
+        "note_help": help_for(note.refusal) if note is not None and note.refusal else ("", ""),
         "back": (back := state.path_to_come_back()),
         "back_query": urlencode({"back": back}),
         "profiles": profiles.values(),
@@ -211,7 +218,7 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
     return response
 
 
-def users_in(state: ListState, *, organization_id: int, profiles: "Sequence[Profile] | Any") -> "QuerySet[User]":
+def users_in(state: ListState, *, organization_id: int, profiles: Collection[Profile]) -> "QuerySet[User]":
     """Return the users that ``state`` asks for. Profiles are at hand, so that no view joins them."""
     found = User.objects.in_organization(organization_id)
     if state.view == "active":
@@ -253,6 +260,7 @@ def _rows(
         rows.append(
             Row(
                 user=user,
+                username=user.username,
                 url=f"{base}{user.pk}/",
                 may_edit=refusal_of(UserAct.EDIT, user, origin=origin) is None,
                 login=may_impersonate(actor=request.actor, target=user, facts=facts, at=at),

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
-from django.http import Http404, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -50,9 +50,7 @@ def user_detail(request: "HttpRequest", user_id: int) -> "HttpResponse":
     request = cast("PortalRequest", request)
     user, at = find_user(request, user_id), timezone.now()
     organization = request.user.organization
-    facts = Facts.of(
-        organization, organization.login_access_policy, is_impersonating=request.impersonation is not None
-    )
+    facts = Facts.of(organization, organization.login_access_policy, is_impersonating=request.impersonation is not None)
     login = may_impersonate(actor=request.actor, target=user, facts=facts, at=at)
     settings = organization.session_settings
     sessions = live_sessions_of(user, settings, at=at)
@@ -132,9 +130,8 @@ def _acts(request: "PortalRequest", user: User, *, at: "datetime") -> set[str]:
         UserAct.END_SESSIONS: user.is_active,
     }
     origin = Origin.of(request)
-    return {
-        act.name.lower() for act, makes_sense in sensible.items() if makes_sense and not refusal_of(act, user, origin=origin)
-    }
+    acts = [act for act, makes_sense in sensible.items() if makes_sense]
+    return {act.name.lower() for act in acts if refusal_of(act, user, origin=origin) is None}
 
 
 # --- the way back ------------------------------------------------------------------------------------------------
@@ -198,9 +195,9 @@ def _changed_meanwhile(request: "PortalRequest", form: UserForm, changed: UserCh
     """Show the form again with what was typed, say who was faster and what holds now; saving again is then meant."""
     user = changed.user
     now, typed = UserDetails.of(user), form.details().normalized()
-    stored = [(form.fields[name].label or name.replace("_", " "), getattr(now, name)) for name in now.different_from(typed)]
-    form.data = form.data.copy()
-    form.data["version"] = version_of(user)
+    labels = {name: field.label or name.replace("_", " ") for name, field in form.fields.items()}
+    stored = [(labels[name], getattr(now, name)) for name in now.different_from(typed)]
+    form.data = {**request.POST.dict(), "version": version_of(user)}
     return _form_page(request, form, user, changed_by=user.modified_by_name, stored=stored, status=409)
 
 
@@ -218,7 +215,8 @@ def user_create(request: "HttpRequest") -> "HttpResponse":
         except NameTaken as taken:
             form.add_error("username", str(taken))
         else:
-            messages.success(request, f"{user} has been created. A mail to choose a password is on its way to {user.email}.")
+            words = f"{user} has been created. A mail to choose a password is on its way to {user.email}."
+            messages.success(request, words)
             return HttpResponseRedirect(page_of(user, back=back_of(request)))
     return _form_page(request, form)
 

@@ -383,15 +383,15 @@ def test_leave_is_nothing_where_the_audit_row_can_not_be_written(
     start: Start, grace: User, monkeypatch: pytest.MonkeyPatch, is_forced: bool
 ) -> None:
     SessionSettings.objects.update(force_relogin=is_forced)
-    key = start(grace).key
+    started = start(grace)
     before = everything()
 
     with monkeypatch.context() as fault, pytest.raises(IntegrityError, match="the disk is full"):
         fault.setattr(type(AuditEvent.objects), "bulk_create", out_of_order)
-        leave_impersonation(identity_of(key), origin=Origin())
+        leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin())
 
     assert everything() == before
-    assert leave_impersonation(identity_of(key), origin=Origin()) is not None
+    assert leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin()) is not None
 
 
 # --- the second half of a double click -------------------------------------------------------------------------------
@@ -429,7 +429,7 @@ def test_second_click_that_waited_for_the_first_lands_in_the_same_visit(start: S
 
 NOT_A_SECOND_CLICK: dict[str, Callable[[Started], Any]] = {
     "used": lambda one: Session.objects.filter(pk=one.session.pk).update(last_active_at=timezone.now()),
-    "left": lambda one: leave_impersonation(identity_of(one.key), origin=Origin()),
+    "left": lambda one: leave_impersonation(identity_of(one.key), return_token=one.return_token, origin=Origin()),
     "ended": lambda one: end_session(one.session, origin=Origin()),
     "rotated again": lambda one: Session.objects.filter(parent=None).update(previous_key_hash=None),
 }
@@ -470,7 +470,7 @@ def test_leave_ends_both_sessions_where_relogin_is_forced(start: Start, own: Ses
     started = start(grace)
     at = timezone.now()
 
-    left = leave_impersonation(identity_of(started.key), origin=Origin(address="192.0.2.8"), at=at)
+    left = leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin(address="192.0.2.8"), at=at)
 
     assert left is not None
     assert (left.impersonation, left.key) == (started.impersonation, None)
@@ -487,7 +487,7 @@ def test_leave_ends_the_worn_session_alone_where_it_is_not(start: Start, own: Se
     Session.objects.filter(pk=started.session.pk).update(data="of Grace")
     at = timezone.now()
 
-    left = leave_impersonation(identity_of(started.key), origin=Origin(), at=at)
+    left = leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin(), at=at)
 
     assert left is not None
     assert left.key is not None
@@ -498,16 +498,28 @@ def test_leave_ends_the_worn_session_alone_where_it_is_not(start: Start, own: Se
     assert first.key_hash != own.key_hash
 
 
+def test_leave_with_the_worn_key_alone_ends_both_sessions(start: Start, own: Session, grace: User) -> None:
+    SessionSettings.objects.update(force_relogin=False)
+    started = start(grace)
+    at = timezone.now()
+
+    left = leave_impersonation(identity_of(started.key), return_token="stolen", origin=Origin(), at=at)
+
+    assert left is not None
+    assert left.key is None
+    assert set(Session.objects.values_list("ended_at", flat=True)) == {at}
+
+
 @pytest.mark.parametrize("is_forced", [False, True])
 def test_leave_writes_the_trail(start: Start, ada: User, grace: User, is_forced: bool) -> None:
     SessionSettings.objects.update(force_relogin=is_forced)
     started = start(grace)
     at = timezone.now()
 
-    leave_impersonation(identity_of(started.key), origin=Origin(user=grace, actor=ada, address="192.0.2.8"), at=at)
+    leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin(user=grace, actor=ada, address="192.0.2.8"), at=at)
 
     event = AuditEvent.objects.latest("id")
-    assert event.sentence == "Logged out using Login-As access for Grace Hopper: logged out"
+    assert event.sentence == "Logged out using Login-As access for Grace Hopper"
     assert (event.user_name, event.delegate_user_name, event.about_name) == ("Ada Lovelace", "", "Grace Hopper")
     assert (event.created_at, event.address, event.impersonation_id) == (at, "192.0.2.8", started.impersonation.pk)
     assert event.after == {"cause": "logged_out", "ended_at": at.isoformat(), "ended_by": "Ada Lovelace"}
@@ -519,10 +531,10 @@ def test_second_leave_is_none_and_changes_nothing(start: Start, grace: User, is_
     started = start(grace)
     # Both requests were let in before either left.
     first, second = identity_of(started.key), identity_of(started.key)
-    leave_impersonation(first, origin=Origin())
+    leave_impersonation(first, return_token=started.return_token, origin=Origin())
     before = everything()
 
-    assert leave_impersonation(second, origin=Origin()) is None
+    assert leave_impersonation(second, return_token=started.return_token, origin=Origin()) is None
     assert everything() == before
 
 
@@ -531,12 +543,12 @@ def test_leave_after_the_end_is_none(start: Start, grace: User) -> None:
     identity = identity_of(started.key)
     end_session(started.session, cause=EndCause.ENDED_BY_TARGET, origin=Origin())
 
-    assert leave_impersonation(identity, origin=Origin()) is None
+    assert leave_impersonation(identity, return_token=started.return_token, origin=Origin()) is None
     assert Impersonation.objects.get().end_cause == EndCause.ENDED_BY_TARGET
 
 
 def test_leave_of_a_session_in_which_nobody_is_worn_is_none(own: Session, old_key: str) -> None:
-    assert leave_impersonation(identity_of(old_key), origin=Origin()) is None
+    assert leave_impersonation(identity_of(old_key), return_token="", origin=Origin()) is None
 
 
 # --- an end that nobody at the keyboard asked for --------------------------------------------------------------------
@@ -664,7 +676,7 @@ def test_exchange_needs_the_return_token(ended: Started, token: str) -> None:
 
 def test_exchange_is_not_for_whoever_left(start: Start, grace: User) -> None:
     started = start(grace)
-    leave_impersonation(identity_of(started.key), origin=Origin())
+    leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin())
 
     assert hand_back(identity_of(started.key), started.return_token) is None
 

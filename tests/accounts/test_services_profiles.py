@@ -41,14 +41,14 @@ def origin_of(user: User) -> Origin:
 @pytest.fixture
 def clerks(acme: "Organization") -> Profile:
     """A profile of Acme's own that lets one see users."""
-    profile: Profile = ProfileFactory(organization=acme, name="Clerks", permissions=(P.VIEW_ALL_USERS,))
+    profile: Profile = ProfileFactory.create(organization=acme, name="Clerks", permissions=(P.VIEW_ALL_USERS,))
     return profile
 
 
 @pytest.fixture
 def bosses(acme: "Organization") -> Profile:
     """A profile of Acme's own that makes administrators."""
-    profile: Profile = ProfileFactory(organization=acme, name="Bosses", permissions=tuple(ADMINISTRATOR))
+    profile: Profile = ProfileFactory.create(organization=acme, name="Bosses", permissions=tuple(ADMINISTRATOR))
     return profile
 
 
@@ -57,7 +57,7 @@ def bosses(acme: "Organization") -> Profile:
 
 @pytest.mark.django_db
 def test_every_organization_has_the_standard_profiles() -> None:
-    made = create_standard_profiles(OrganizationFactory())
+    made = create_standard_profiles(OrganizationFactory.create())
 
     assert {standard: (made[standard].name, made[standard].permissions) for standard in StandardProfile} == {
         "system_administrator": ("System Administrator", frozenset(Permission)),
@@ -119,12 +119,12 @@ def test_clone_needs_an_edition_with_profiles_of_its_own(acme: "Organization", c
     acme.edition = Edition.GROUP
     acme.save()
 
-    with pytest.raises(NoCustomProfiles, match="Group Edition has no profiles of its own. These have: Essentials, Prof"):
+    with pytest.raises(NoCustomProfiles, match="Group Edition has no profiles of its own"):
         clone_profile(clerks, name="Typists", origin=origin_of(ada))
 
 
 def test_name_is_unique_in_an_organization_and_ignores_case(clerks: Profile, ada: User) -> None:
-    ProfileFactory(name="Typists")
+    ProfileFactory.create(name="Typists")
     clone_profile(clerks, name="Typists", origin=origin_of(ada))
 
     with pytest.raises(NameTaken, match="A profile of this name is there already"):
@@ -135,7 +135,7 @@ def test_name_is_unique_in_an_organization_and_ignores_case(clerks: Profile, ada
 
 
 def test_ticking_a_permission_ticks_what_it_needs_and_says_so(acme: "Organization", ada: User) -> None:
-    profile = ProfileFactory(organization=acme, name="Clerks")
+    profile = ProfileFactory.create(organization=acme, name="Clerks")
 
     saved = update_profile(profile, name="Clerks", permissions={P.FREEZE_USERS}, origin=origin_of(ada))
 
@@ -163,7 +163,7 @@ def test_permission_that_another_needs_is_not_taken_away(clerks: Profile, ada: U
 def test_permission_is_taken_away_together_with_what_needs_it(clerks: Profile, ada: User) -> None:
     saved = update_profile(clerks, name="Readers", permissions={P.VIEW_SETUP}, origin=origin_of(ada))
 
-    assert (saved.profile.name, saved.profile.permissions, saved.ticked_too) == ("Readers", {P.VIEW_SETUP}, ())
+    assert (saved.profile.name, set(saved.profile.permissions), saved.ticked_too) == ("Readers", {P.VIEW_SETUP}, ())
 
 
 def test_saving_what_already_holds_writes_nothing(clerks: Profile, ada: User) -> None:
@@ -178,7 +178,7 @@ def test_change_needs_manage_profiles(clerks: Profile, audrey: User) -> None:
 
 
 def test_external_profile_holds_no_permission(acme: "Organization", ada: User) -> None:
-    partners = ProfileFactory(organization=acme, name="Partners", is_external=True)
+    partners = ProfileFactory.create(organization=acme, name="Partners", is_external=True)
 
     with pytest.raises(ExternalHoldsNothing, match="Partners"):
         update_profile(partners, name="Partners", permissions={P.VIEW_SETUP}, origin=origin_of(ada))
@@ -205,14 +205,14 @@ def test_modify_all_data_is_ticked_by_its_holders_only(clerks: Profile, hedy: Us
 
 
 def test_last_administrators_profile_keeps_what_makes_them_one(bosses: Profile) -> None:
-    boss = UserFactory(organization=bosses.organization, profile=bosses)
+    boss = UserFactory.create(organization=bosses.organization, profile=bosses)
 
     with pytest.raises(LastAdministrator):
         update_profile(bosses, name="Bosses", permissions=(), origin=origin_of(boss))
 
 
 def test_administrators_profile_may_lose_it_beside_another_administrator(bosses: Profile, ada: User) -> None:
-    UserFactory(organization=bosses.organization, profile=bosses)
+    UserFactory.create(organization=bosses.organization, profile=bosses)
 
     saved = update_profile(bosses, name="Bosses", permissions=(), origin=origin_of(ada))
 
@@ -221,7 +221,7 @@ def test_administrators_profile_may_lose_it_beside_another_administrator(bosses:
 
 @pytest.mark.parametrize("standing", [{"is_active": False}, {"is_frozen": True}])
 def test_only_administrators_who_can_sign_in_count(bosses: Profile, ada: User, standing: dict[str, bool]) -> None:
-    UserFactory(organization=bosses.organization, profile=bosses)
+    UserFactory.create(organization=bosses.organization, profile=bosses)
     User.objects.filter(pk=ada.pk).update(**standing)
 
     with pytest.raises(LastAdministrator):
@@ -231,7 +231,7 @@ def test_only_administrators_who_can_sign_in_count(bosses: Profile, ada: User, s
 def test_profile_that_stops_making_administrators_ends_their_visits(
     bosses: Profile, ada: User, grace: User, any_user_login: "Organization", browser: "Callable[[], PortalClient]"
 ) -> None:
-    boss = UserFactory(organization=bosses.organization, profile=bosses)
+    boss = UserFactory.create(organization=bosses.organization, profile=bosses)
     browser().login_as(grace, actor=boss)
 
     update_profile(bosses, name="Bosses", permissions=(), origin=origin_of(ada))
@@ -253,7 +253,7 @@ def test_profile_that_nobody_has_is_deleted(clerks: Profile, ada: User) -> None:
 
 
 def test_profile_in_use_stays(clerks: Profile, ada: User) -> None:
-    UserFactory(organization=clerks.organization, profile=clerks, is_active=False)
+    UserFactory.create(organization=clerks.organization, profile=clerks, is_active=False)
 
     with pytest.raises(ProfileInUse, match="Clerks"):
         delete_profile(clerks, origin=origin_of(ada))

@@ -50,7 +50,7 @@ def test_role_is_not_created_without_manage_roles(acme: "Organization", audrey: 
 
 
 def test_role_is_not_created_below_another_organizations(acme: "Organization", ada: "User") -> None:
-    elsewhere = RoleFactory(name="Elsewhere")
+    elsewhere = RoleFactory.create(name="Elsewhere")
 
     with pytest.raises(NotInOrganization):
         create_role(acme, name="Sales", parent=elsewhere, origin=origin_of(ada))
@@ -62,7 +62,7 @@ def test_role_is_not_created_in_another_organization(ada: "User", stranger: "Use
 
 
 def test_name_is_unique_in_an_organization_and_ignores_case(acme: "Organization", ada: "User") -> None:
-    RoleFactory(name="Sales")
+    RoleFactory.create(name="Sales")
     create_role(acme, name="Sales", origin=origin_of(ada))
 
     with pytest.raises(NameTaken):
@@ -70,7 +70,7 @@ def test_name_is_unique_in_an_organization_and_ignores_case(acme: "Organization"
 
 
 def test_role_is_renamed(acme: "Organization", ada: "User") -> None:
-    role = RoleFactory(organization=acme, name="Sales")
+    role = RoleFactory.create(organization=acme, name="Sales")
 
     renamed = rename_role(role, name="SALES", origin=origin_of(ada))
     rename_role(renamed, name="SALES", origin=origin_of(ada))
@@ -80,17 +80,17 @@ def test_role_is_renamed(acme: "Organization", ada: "User") -> None:
 
 
 def test_role_is_not_renamed_to_a_name_that_is_taken(acme: "Organization", ada: "User") -> None:
-    RoleFactory(organization=acme, name="Support")
-    role = RoleFactory(organization=acme, name="Sales")
+    RoleFactory.create(organization=acme, name="Support")
+    role = RoleFactory.create(organization=acme, name="Sales")
 
     with pytest.raises(NameTaken, match="A role of this name is there already"):
         rename_role(role, name="support", origin=origin_of(ada))
 
 
 def test_role_moves_with_everything_below_it(acme: "Organization", ada: "User") -> None:
-    sales, support = (RoleFactory(organization=acme, name=name) for name in ("Sales", "Support"))
-    manager = RoleFactory(organization=acme, name="Manager", parent=sales)
-    RoleFactory(organization=acme, name="Rep", parent=manager)
+    sales, support = (RoleFactory.create(organization=acme, name=name) for name in ("Sales", "Support"))
+    manager = RoleFactory.create(organization=acme, name="Manager", parent=sales)
+    RoleFactory.create(organization=acme, name="Rep", parent=manager)
 
     move_role(manager, parent=support, origin=origin_of(ada))
 
@@ -99,8 +99,8 @@ def test_role_moves_with_everything_below_it(acme: "Organization", ada: "User") 
 
 
 def test_role_moves_to_the_top(acme: "Organization", ada: "User") -> None:
-    sales = RoleFactory(organization=acme, name="Sales")
-    manager = RoleFactory(organization=acme, name="Manager", parent=sales)
+    sales = RoleFactory.create(organization=acme, name="Sales")
+    manager = RoleFactory.create(organization=acme, name="Manager", parent=sales)
 
     moved = move_role(manager, parent=None, origin=origin_of(ada))
     move_role(moved, parent=None, origin=origin_of(ada))
@@ -111,8 +111,8 @@ def test_role_moves_to_the_top(acme: "Organization", ada: "User") -> None:
 
 @pytest.mark.parametrize("below", ["Sales", "Manager"])
 def test_role_never_moves_below_itself(acme: "Organization", ada: "User", below: str) -> None:
-    sales = RoleFactory(organization=acme, name="Sales")
-    RoleFactory(organization=acme, name="Manager", parent=sales)
+    sales = RoleFactory.create(organization=acme, name="Sales")
+    RoleFactory.create(organization=acme, name="Manager", parent=sales)
 
     with pytest.raises(RoleBelowItself, match=f"Sales cannot be moved below {below}"):
         move_role(sales, parent=Role.objects.get(name=below), origin=origin_of(ada))
@@ -121,7 +121,7 @@ def test_role_never_moves_below_itself(acme: "Organization", ada: "User", below:
 
 
 def test_role_does_not_move_below_another_organizations(acme: "Organization", ada: "User") -> None:
-    role, elsewhere = RoleFactory(organization=acme), RoleFactory()
+    role, elsewhere = RoleFactory.create(organization=acme), RoleFactory.create()
 
     with pytest.raises(NotInOrganization):
         move_role(role, parent=elsewhere, origin=origin_of(ada))

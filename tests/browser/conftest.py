@@ -1,4 +1,4 @@
-"""A real Chromium against a real server, watched: what breaks the policy of a page, or leaves this host, is a failure."""
+"""A real Chromium against a real server, watched: breaking a page's policy, or leaving this host, is a failure."""
 
 import os
 import re
@@ -24,7 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # A page that needs longer than this, on a busy machine too, is broken.
 PATIENCE = 10_000
 NO_NEIGHBOURS = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost"
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage", NO_NEIGHBOURS)
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+    NO_NEIGHBOURS,
+)
 LISTENER = """
 document.addEventListener("securitypolicyviolation", (event) => {
   window.reportViolation(`${event.violatedDirective} by ${event.blockedURI} (${event.sourceFile}:${event.lineNumber})`);
@@ -82,7 +88,7 @@ def open_window(chromium: "Browser", live_server: "LiveServer") -> Iterator[Open
     cache.clear()
     watched: list[tuple[BrowserContext, Watch]] = []
 
-    def open_one(**options: Any) -> "Page":  # noqa: ANN401  # Playwright's own
+    def open_one(**options: Any) -> "Page":
         context = chromium.new_context(base_url=live_server.url, **options)
         context.set_default_timeout(PATIENCE)
         watched.append((context, Watch(context, live_server.url)))

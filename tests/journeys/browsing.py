@@ -1,4 +1,4 @@
-"""A browser without scripts: it opens pages, fills in their forms and presses their buttons, cookies and tokens and all.
+"""A browser without scripts: it opens pages, fills in their forms and presses their buttons, with cookies and tokens.
 
 A :class:`Page` is a tab as it was rendered: keep one, do something elsewhere, and press its button later.
 """
@@ -60,14 +60,15 @@ class Node:
     @property
     def text(self) -> str:
         """What a person reads in it, on one line."""
-        return " ".join("".join(self._pieces()).split())
+        return " ".join("".join(self.pieces()).split())
 
-    def _pieces(self) -> Iterator[str]:
+    def pieces(self) -> Iterator[str]:
+        """Go through its text; a block stands apart from what comes before and after."""
         for child in self.children:
             if isinstance(child, str):
                 yield child
             elif child.tag not in {"script", "style", "template", "title", "desc"}:
-                yield from child._pieces()
+                yield from child.pieces()
                 if child.tag not in {"a", "abbr", "b", "code", "em", "i", "span", "strong", "time"}:
                     yield " "
 
@@ -125,6 +126,11 @@ class Page:
         return f"{self.status} {self.path}: {self.root.text}"
 
     # --- reading ---
+
+    @property
+    def place(self) -> str:
+        """Where one is: the path without its query."""
+        return self.path.partition("?")[0]
 
     @property
     def title(self) -> str:
@@ -196,7 +202,7 @@ class Page:
             self._give_up(f"no button {name!r}", found=[node.name for node in buttons])
         return found[0]
 
-    def press(self, name: str, *, row: str = "", **typed: Any) -> "Page":  # noqa: ANN401  # text, or whether it is ticked
+    def press(self, name: str, *, row: str = "", **typed: Any) -> "Page":
         """Press a button after filling in its form: ``page.press("Save", **{"Enabled": True})``."""
         return self.browser.send(*self.about_to_press(name, row=row, **typed))
 
@@ -205,7 +211,7 @@ class Page:
         name: str,
         *,
         row: str = "",
-        **typed: Any,  # noqa: ANN401
+        **typed: Any,
     ) -> tuple[str, str, dict[str, list[str]]]:
         """Return the method, address and fields that the button would send."""
         button = self.button(name, row=row)
@@ -330,9 +336,7 @@ class Browser:
         message = f"redirected for ever, last to {path}"
         raise AssertionError(message)
 
-    def send_once(
-        self, method: str, address: str, fields: "Mapping[str, Any]", **headers: str
-    ) -> tuple[str, Any]:
+    def send_once(self, method: str, address: str, fields: "Mapping[str, Any]", **headers: str) -> tuple[str, Any]:
         """Send one request and return where it went and the answer, redirect or not."""
         path = _path_of(address)
         encoded = urlencode(fields, doseq=True)

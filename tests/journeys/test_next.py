@@ -66,8 +66,6 @@ TRICKS = {
 }
 
 
-
-
 def start(browser: Browser, target: "User", next_page: str) -> str:
     """Press Login with ``next`` beside it, and return where that leads."""
     fields = browser.open("/account/password/change/").token | {"next": next_page}
@@ -119,7 +117,9 @@ def test_sign_in_follows_nothing_else(grace: "User", next_page: str) -> None:
 
 
 @pytest.mark.parametrize("next_page", TRICKS.values(), ids=TRICKS)
-def test_login_page_of_other_packages_leads_to_ours_with_a_safe_next_only(anonymous: "PortalClient", next_page: str) -> None:
+def test_login_page_of_other_packages_leads_to_ours_with_a_safe_next_only(
+    anonymous: "PortalClient", next_page: str
+) -> None:
     to_path = anonymous.get("/account/login/", {"next": "/setup/"})
     elsewhere = anonymous.get("/account/login/", {"next": next_page})
 

@@ -47,11 +47,11 @@ def everything() -> tuple[Any, ...]:
     )
 
 
-def press_late(tab: Page, button: str, **typed: Any) -> Page:  # noqa: ANN401  # text, or whether it is ticked
+def press_late(tab: Page, button: str, **typed: Any) -> Page:
     """Press a button of a stale tab, hold that it changed nothing, and return the page that says so."""
     before = everything()
     page = tab.press(button, **typed)
-    assert (page.status, page.heading) == (403, "Nothing was saved")
+    assert (page.status, page.heading) == (403, "This page is out of date")
     assert everything() == before
     return page
 
@@ -123,7 +123,10 @@ def test_login_page_that_lay_open_is_refused_inside(ada: User, alan: User, grace
 
     page = press_late(stale, "Log in", Username=alan.username, Password=PASSWORD)
 
-    assert sentence(page) == "This tab was opened before you logged in. You are now logged in as Grace Hopper. Nothing was saved."
+    assert (
+        sentence(page)
+        == "This tab was opened before you logged in. You are now logged in as Grace Hopper. Nothing was saved."
+    )
     assert page.typed == {"Login": "alan@acme.example"}
 
 
@@ -148,7 +151,9 @@ def test_form_opened_inside_is_refused_after_leaving(adas: Browser, hedy: User, 
     assert TYPED.items() <= page.typed.items()
 
 
-def test_form_opened_inside_is_refused_after_signing_in_again(adas: Browser, ada: User, hedy: User, grace: User) -> None:
+def test_form_opened_inside_is_refused_after_signing_in_again(
+    adas: Browser, ada: User, hedy: User, grace: User
+) -> None:
     stale = opened_inside(adas, hedy, grace)
     log_out_as(adas, hedy).press("Log in", Username=ada.username, Password=PASSWORD)
 

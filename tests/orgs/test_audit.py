@@ -20,7 +20,7 @@ AT = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 SENTENCES = {
     AuditAction.POLICY_CHANGED: "Changed <setting> from <old> to <new>",
     AuditAction.IMPERSONATION_STARTED: "Logged in using Login-As access for <name>",
-    AuditAction.IMPERSONATION_ENDED: "Logged out using Login-As access for <name>: <cause>",
+    AuditAction.IMPERSONATION_ENDED: "Logged out using Login-As access for <name><why>",
     AuditAction.IMPERSONATION_REFUSED: "Was refused Login-As access for <name>: <reason>",
     AuditAction.USER_CREATED: "Created new user <name>",
     AuditAction.USER_CHANGED: "Changed <fields> of user <name>",
@@ -45,7 +45,7 @@ SENTENCES = {
 
 
 # Every word that a sentence may ask for, as itself.
-NAMES = ("setting", "old", "new", "name", "cause", "reason", "fields", "profile", "role", "edition")
+NAMES = ("setting", "old", "new", "name", "why", "reason", "fields", "profile", "role", "edition")
 PLACEHOLDERS: dict[str, Any] = {name: f"<{name}>" for name in NAMES}
 
 
@@ -89,11 +89,11 @@ def test_start_and_end_are_the_actors_and_have_no_delegate(acme: "Organization",
     origin = Origin(user=grace, actor=ada, impersonation_id=7)
 
     event = record(
-        AuditAction.IMPERSONATION_ENDED, origin=origin, organization=acme, user=ada, about=grace, cause="logged out"
+        AuditAction.IMPERSONATION_ENDED, origin=origin, organization=acme, user=ada, about=grace, why=": idle"
     )
 
     assert people_of(event) == ("Ada Lovelace", "", "Grace Hopper")
-    assert event.sentence == "Logged out using Login-As access for Grace Hopper: logged out"
+    assert event.sentence == "Logged out using Login-As access for Grace Hopper: idle"
 
 
 @pytest.mark.parametrize(

@@ -353,6 +353,16 @@ def test_the_second_saver_who_wanted_the_same_is_told_that_it_holds(
     assert inputs_of(response) == {"version": "2", "any_user_login": "on"}
 
 
+def test_a_version_that_never_was_saves_nothing(acme: Organization, ada: "User", client_of: ClientOf) -> None:
+    response = client_of(ada).post(PAGE, {"any_user_login": "on", "version": 99})
+
+    assert response.status_code == 409
+    assert alerts_of(response) == [
+        f"This page was saved, while you had it open. {SETTING} is now off. Nothing of yours was saved. {STILL_BELOW}"
+    ]
+    assert state_of(acme) == (False, 1)
+
+
 @pytest.mark.parametrize("version", ["", "one", "-1", "1.5", "9" * 5000])
 def test_an_odd_version_saves_nothing_and_keeps_the_choice(
     acme: Organization, ada: "User", client_of: ClientOf, version: str

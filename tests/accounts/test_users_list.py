@@ -1,0 +1,454 @@
+"""The users list: what it shows, how it is narrowed, sorted and paged, and what stands where Login is missing."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.html import strip_tags
+
+from accounts.models import Profile, Role, User
+from accounts.views.user_list import COUNTED, ListState, clean_text
+from orgs.editions import Edition
+from orgs.http import PATH_LENGTH
+from tests.factories import RoleFactory, UserFactory
+from tests.queries import captured_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpResponse
+
+    from accounts.testing import PortalClient
+    from orgs.models import Organization
+
+    ClientOf = Callable[[User], PortalClient]
+    Make = Callable[..., User]
+    Profiles = dict[str, Profile]
+
+USERS = "/setup/users/"
+
+
+def html_of(response: "HttpResponse | Any") -> str:  # a view's answer, or the test client's
+    assert response.status_code == 200
+    return str(response.content.decode())
+
+
+def names_in(response: Any) -> list[str]:
+    return [unescape(name) for name in re.findall(r'"Full Name"><a href="[^"]*">([^<]*)<', html_of(response))]
+
+
+def row_of(response: Any, name: str) -> str:
+    """Return the line of one user."""
+    [row] = [row for row in re.findall(r"<tr>.*?</tr>", html_of(response), re.DOTALL) if f">{name}</a>" in row]
+    return str(row)
+
+
+def words_of(html: str) -> str:
+    return " ".join(unescape(strip_tags(html)).split())
+
+
+def link_to(response: Any, words: str) -> str:
+    found = re.search(rf'<a [^>]*href="([^"]*)"[^>]*>{words}</a>', html_of(response))
+    return unescape(found[1]) if found else ""
+
+
+@pytest.fixture
+def people(ada: User, alan: User, grace: User, katherine: User, dennis: User, margaret: User) -> list[User]:
+    """Acme's."""
+    return [ada, alan, grace, katherine, dennis, margaret]
+
+
+# --- who sees it -------------------------------------------------------------------------------------------------
+
+
+def test_list_needs_view_all_users(client_of: "ClientOf", audrey: User, grace: User) -> None:
+    assert [client_of(person).get(USERS).status_code for person in (audrey, grace)] == [200, 403]
+
+
+def test_list_holds_ones_own_organization_alone(client_of: "ClientOf", people: list[User], stranger: User) -> None:
+    assert names_in(client_of(people[0]).get(USERS)) == [
+        "Ada Lovelace",
+        "Alan Turing",
+        "Dennis Ritchie",
+        "Grace Hopper",
+        "Katherine Johnson",
+        "Margaret Hamilton",
+    ]
+
+
+def test_row_shows_every_column(client_of: "ClientOf", ada: User, dennis: User, acme: "Organization") -> None:
+    dennis.role = RoleFactory.create(organization=acme, name="Engineer")
+    dennis.last_login = timezone.now() - timedelta(days=3, minutes=1)
+    dennis.save()
+
+    cells = re.findall(r'<td data-label="([^"]*)">(.*?)</td>', row_of(client_of(ada).get(USERS), "Dennis Ritchie"), re.S)
+
+    assert [(label, words_of(cell)) for label, cell in cells[1:]] == [
+        ("Full Name", "Dennis Ritchie"),
+        ("Alias", "dennis"),
+        ("Username", "dennis@acme.example"),
+        ("Role", "Engineer"),
+        ("Active", "Active Frozen"),
+        ("Profile", "Standard User"),
+        ("Last Login", "3 days ago"),
+    ]
+
+
+def test_names_are_escaped(client_of: "ClientOf", ada: User, make: "Make") -> None:
+    make("Mallory", "<script>alert('1')</script>")
+
+    page = html_of(client_of(ada).get(USERS))
+
+    assert "<script>alert" not in page
+    assert "Login as Mallory &lt;script&gt;" in page
+
+
+# --- views, letters, search, filters -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("view", "names"),
+    [
+        ("active", ["Ada Lovelace", "Alan Turing", "Dennis Ritchie", "Grace Hopper", "Margaret Hamilton"]),
+        ("inactive", ["Katherine Johnson"]),
+        ("administrators", ["Ada Lovelace", "Alan Turing"]),
+        ("external", ["Margaret Hamilton"]),
+        ("frozen", ["Dennis Ritchie"]),
+    ],
+)
+def test_view_keeps_its_own(client_of: "ClientOf", people: list[User], view: str, names: list[str]) -> None:
+    response = client_of(people[0]).get(USERS, {"view": view})
+
+    assert names_in(response) == names
+    assert f'aria-current="page">{view.capitalize()}<' in html_of(response)
+
+
+@pytest.mark.parametrize(
+    ("letter", "names"),
+    [("A", ["Ada Lovelace", "Alan Turing"]), ("Z", ["Zoë Ångström"]), ("other", ["1st Person", "Élise Ångström"]), ("Q", [])],
+)
+def test_letter_keeps_names_that_begin_with_it(
+    client_of: "ClientOf", people: list[User], make: "Make", letter: str, names: list[str]
+) -> None:
+    make("Zoë", "Ångström")
+    UserFactory.create(organization=people[0].organization, first_name="1st", last_name="Person")
+    UserFactory.create(organization=people[0].organization, first_name="Élise", last_name="Ångström")
+
+    assert names_in(client_of(people[0]).get(USERS, {"letter": letter})) == names
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("hopp", ["Grace Hopper"]),
+        ("HOPPER grace", ["Grace Hopper"]),
+        ("grace@ACME", ["Grace Hopper"]),
+        ("ghop", ["Grace Hopper"]),
+        ("navy.example", ["Grace Hopper"]),
+        ("%", []),
+        ("_", []),
+        ("grace\x00", ["Grace Hopper"]),
+        ("nobody", []),
+    ],
+)
+def test_search_finds_name_username_address_and_alias(
+    client_of: "ClientOf", people: list[User], grace: User, typed: str, names: list[str]
+) -> None:
+    grace.alias, grace.email = "ghop", "Rear.Admiral@navy.example"
+    grace.save()
+
+    assert names_in(client_of(people[0]).get(USERS, {"q": typed})) == names
+
+
+def test_profile_and_role_filter(client_of: "ClientOf", people: list[User], grace: User, profiles: "Profiles") -> None:
+    client = client_of(people[0])
+
+    by_profile = client.get(USERS, {"profile": profiles["External User"].pk})
+    by_role = client.get(USERS, {"role": Role.objects.get().pk})
+
+    assert (names_in(by_profile), names_in(by_role)) == (["Margaret Hamilton"], ["Grace Hopper"])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"view": "nonsense", "letter": "AB", "sort": "password", "cursor": "edited"},
+        {"profile": "-1", "role": "x"},
+        {"profile": "9" * 30, "role": "9" * 18},
+        {"letter": "ä", "sort": "--name", "q": " \x00\t "},
+        {"profile": "²", "cursor": "\x00"},
+    ],
+)
+def test_what_an_address_says_wrong_counts_as_not_said(
+    client_of: "ClientOf", people: list[User], stranger: User, asked: dict[str, str]
+) -> None:
+    assert len(names_in(client_of(people[0]).get(USERS, asked))) == 6
+
+
+def test_another_organizations_profile_and_role_count_as_not_said(
+    client_of: "ClientOf", people: list[User], stranger: User
+) -> None:
+    asked = {"profile": stranger.profile_id, "role": RoleFactory.create().pk}
+
+    assert len(names_in(client_of(people[0]).get(USERS, asked))) == 6
+
+
+def test_no_match_and_nobody_are_said_apart(client_of: "ClientOf", ada: User) -> None:
+    client = client_of(ada)
+
+    no_match = html_of(client.get(USERS, {"view": "active", "q": "zebra"}))
+    nobody = html_of(client.get(USERS, {"view": "frozen"}))
+
+    assert ("No user matches." in no_match, "Nobody is here." in no_match) == (True, False)
+    assert 'href="/setup/users/?view=active">Clear search' in no_match
+    assert ("No user matches." in nobody, "Nobody is here." in nobody) == (False, True)
+
+
+# --- sort and pages ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("column", ["name", "alias", "username", "last_login"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_every_sort_is_paged_in_both_directions(
+    client_of: "ClientOf", acme: "Organization", ada: User, column: str, sign: str
+) -> None:
+    now = timezone.now()
+    for number in range(120):
+        # Every second one has the same name and alias, every third never signed in.
+        UserFactory.create(
+            organization=acme,
+            profile=ada.profile,
+            last_name=f"Person {number // 2}",
+            alias=f"a{number // 2}",
+            last_login=None if number % 3 == 0 else now - timedelta(minutes=number // 2),
+        )
+    client = client_of(ada)
+    key = {"name": "name_key", "alias": "alias_key", "username": "username", "last_login": "last_login_key"}[column]
+    expected = list(User.objects.order_by(f"{sign}{key}", f"{sign}id").values_list("pk", flat=True))
+
+    def ids(response: Any) -> list[int]:
+        return [int(pk) for pk in re.findall(r'"Full Name"><a href="/setup/users/(\d+)/', html_of(response))]
+
+    pages = [client.get(USERS, {"sort": f"{sign}{column}"})]
+    while url := link_to(pages[-1], "Next"):
+        pages.append(client.get(url))
+    back = [pages[-1]]
+    while url := link_to(back[-1], "Previous"):
+        back.append(client.get(url))
+
+    assert [len(ids(page)) for page in pages] == [50, 50, 21]
+    assert [pk for page in pages for pk in ids(page)] == expected
+    assert [ids(page) for page in reversed(back)] == [ids(page) for page in pages]
+
+
+def test_heads_of_columns_turn_the_order_around(client_of: "ClientOf", people: list[User]) -> None:
+    client = client_of(people[0])
+
+    by_name = client.get(USERS, {"view": "active"})
+    by_login = client.get(USERS, {"sort": "-last_login"})
+
+    assert [link_to(by_name, head) for head in ("Full Name", "Alias", "Username", "Last Login")] == [
+        "/setup/users/?view=active&sort=-name",
+        "/setup/users/?view=active&sort=alias",
+        "/setup/users/?view=active&sort=username",
+        "/setup/users/?view=active&sort=-last_login",
+    ]
+    assert link_to(by_login, "Last Login") == "/setup/users/?sort=last_login"
+    assert [html_of(page).count(f'aria-sort="{way}"') for page in (by_name, by_login) for way in ("ascending", "descending")] == [
+        1,
+        0,
+        0,
+        1,
+    ]
+
+
+def test_state_stays_in_every_link(client_of: "ClientOf", people: list[User], profiles: "Profiles") -> None:
+    asked = {"view": "active", "letter": "G", "q": "o", "profile": profiles["Standard User"].pk, "sort": "-alias"}
+
+    response = client_of(people[0]).get(USERS, asked)
+
+    profile = f"profile={profiles['Standard User'].pk}"
+    assert link_to(response, "Frozen") == f"/setup/users/?view=frozen&q=o&{profile}&sort=-alias"
+    assert link_to(response, "B") == f"/setup/users/?view=active&letter=B&q=o&{profile}&sort=-alias"
+    assert link_to(response, "Username") == f"/setup/users/?view=active&letter=G&q=o&{profile}&sort=username"
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "1 user"), (2, "3 users"), (COUNTED, "More than 1,000 users")])
+def test_users_are_counted_as_far_as_that_is_cheap(
+    client_of: "ClientOf", ada: User, acme: "Organization", count: int, words: str
+) -> None:
+    people = [
+        User(organization=acme, profile=ada.profile, username=f"u{number}@acme.example", last_name=f"Person {number}")
+        for number in range(count)
+    ]
+    User.objects.bulk_create(people)
+
+    assert f'<p class="pager-summary">{words}</p>' in html_of(client_of(ada).get(USERS))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 50])
+def test_list_asks_the_same_few_queries_however_many_rows(
+    client_of: "ClientOf", any_user_login: "Organization", ada: User, profiles: "Profiles", rows: int
+) -> None:
+    role = RoleFactory.create(organization=any_user_login)
+    for _ in range(rows - 1):
+        UserFactory.create(organization=any_user_login, profile=profiles["Standard User"], role=role)
+    client = client_of(ada)
+
+    with captured_queries() as queries:
+        response = client.get(USERS)
+
+    assert len(names_in(response)) == rows
+    # Who is it; profiles; roles; the page's rows; the login access policy; how many there are.
+    assert len(queries) == 6
+
+
+# --- Login, and why it is missing --------------------------------------------------------------------------------
+
+
+def test_login_is_one_click(client_of: "ClientOf", any_user_login: "Organization", ada: User, grace: User) -> None:
+    client = client_of(ada)
+    page = client.get(USERS, {"q": "hopper"})
+
+    assert f'formaction="/setup/users/{grace.pk}/login-as/" aria-label="Login as Grace Hopper">Login</button>' in row_of(
+        page, "Grace Hopper"
+    )
+    assert '<input type="hidden" name="back" value="/setup/users/?q=hopper"' in html_of(page)
+    answer = client.post(f"/setup/users/{grace.pk}/login-as/", {"back": "/setup/users/?q=hopper"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+
+
+def test_reason_of_a_row_is_said_in_the_row(
+    client_of: "ClientOf", any_user_login: "Organization", people: list[User]
+) -> None:
+    page = client_of(people[0]).get(USERS)
+
+    reasons = {
+        name: words_of(found[0]) if (found := re.findall(r'<span class="why".*', row_of(page, name))) else None
+        for name in names_in(page)
+    }
+    assert reasons == {
+        "Ada Lovelace": "this is you: This is you.",
+        "Alan Turing": None,
+        "Dennis Ritchie": None,
+        "Grace Hopper": None,
+        "Katherine Johnson": "inactive: This user is inactive. Only active users can be logged in as.",
+        "Margaret Hamilton": "external user: This is an external site user. External users are never logged in as from here.",
+    }
+    assert 'id="login-note"' not in html_of(page)
+    assert f'aria-describedby="why-{people[3].pk}"' in row_of(page, "Katherine Johnson")
+
+
+@pytest.mark.parametrize(
+    ("edition", "provisioned", "short", "sentence"),
+    [
+        (Edition.ENTERPRISE, True, "switched off", "is off in Login Access Policies."),
+        (Edition.ENTERPRISE, False, "not provisioned", "is not provisioned for your organization yet."),
+        (Edition.PROFESSIONAL, True, "not in edition", "does not have Administrators Can Log in as Any User."),
+    ],
+)
+def test_reason_that_all_rows_share_is_said_once_above(
+    client_of: "ClientOf",
+    acme: "Organization",
+    people: list[User],
+    edition: Edition,
+    *,
+    provisioned: bool,
+    short: str,
+    sentence: str,
+) -> None:
+    acme.edition, acme.provisioned = edition, provisioned
+    acme.save()
+
+    page = client_of(people[0]).get(USERS)
+
+    [note] = re.findall(r'<p class="alert alert-info" id="login-note">(.*?)</p>', html_of(page))
+    assert sentence in note
+    assert '<a href="/setup/login-access-policies/">Login Access Policies</a>' in note
+    assert words_of(row_of(page, "Grace Hopper")).startswith(f"Edit Login {short} Grace Hopper")
+    assert 'aria-describedby="login-note"' in row_of(page, "Grace Hopper")
+    assert words_of(row_of(page, "Katherine Johnson")).startswith("Edit Login inactive: This user")
+
+
+def test_inside_a_visit_nobody_else_can_be_logged_in_as(
+    browser: "Callable[[], PortalClient]", any_user_login: "Organization", ada: User, alan: User, grace: User
+) -> None:
+    client = browser()
+    client.login_as(alan, actor=ada)
+
+    page = client.get(USERS)
+
+    [note] = re.findall(r'<p class="alert alert-info" id="login-note">(.*?)</p>', html_of(page))
+    assert note == "You are already logged in as a user. Log out as that user first."
+    assert words_of(row_of(page, "Grace Hopper")).startswith("Edit Login already logged in Grace Hopper")
+
+
+def test_who_may_never_log_in_as_someone_sees_one_line_and_no_login(
+    client_of: "ClientOf", any_user_login: "Organization", audrey: User, hedy: User, ada: User
+) -> None:
+    of_audrey, of_hedy = (client_of(person).get(USERS) for person in (audrey, hedy))
+
+    for page in (of_audrey, of_hedy):
+        assert "To log in as users you need Modify All Data and Manage Users on your profile." in html_of(page)
+        assert ">Login</button>" not in html_of(page)
+    assert ("<th scope=\"col\">Action</th>" in html_of(of_audrey), ">New user</a>" in html_of(of_audrey)) == (False, False)
+    assert ("<th scope=\"col\">Action</th>" in html_of(of_hedy), ">New user</a>" in html_of(of_hedy)) == (True, True)
+
+
+def test_edit_stands_only_where_one_may(client_of: "ClientOf", hedy: User, ada: User, grace: User) -> None:
+    page = client_of(hedy).get(USERS)
+
+    assert [">Edit</a>" in row_of(page, str(person)) for person in (ada, grace)] == [False, True]
+
+
+# --- htmx and the way back ---------------------------------------------------------------------------------------
+
+
+def test_htmx_gets_the_list_alone_and_its_address(client_of: "ClientOf", people: list[User]) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "user-list"}
+
+    response = client_of(people[0]).get(USERS, {"q": "hopper", "profile": "", "role": ""}, headers=headers)
+
+    assert names_in(response) == ["Grace Hopper"]
+    assert "<html" not in html_of(response)
+    assert response.headers["HX-Replace-Url"] == "/setup/users/?q=hopper"
+    assert '<p id="user-list-status" hx-swap-oob="innerHTML">1 user</p>' in html_of(response)
+    assert 'value="/setup/users/?q=hopper" id="login-back" hx-swap-oob="true"' in html_of(response)
+    assert {"HX-Request", "HX-Target"} <= set(response.headers["Vary"].split(", "))
+
+
+def test_htmx_gets_no_form_where_there_is_no_login(client_of: "ClientOf", audrey: User) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "user-list"}
+
+    assert "login-back" not in html_of(client_of(audrey).get(USERS, headers=headers))
+
+
+def test_links_to_users_lead_back_to_this_very_page(client_of: "ClientOf", people: list[User], grace: User) -> None:
+    row = row_of(client_of(people[0]).get(USERS, {"q": "hopper", "sort": "alias"}), "Grace Hopper")
+
+    back = "back=%2Fsetup%2Fusers%2F%3Fq%3Dhopper%26sort%3Dalias"
+    assert f'href="/setup/users/{grace.pk}/?{back}"' in row
+    assert f'href="/setup/users/{grace.pk}/edit/?{back}"' in row
+
+
+@pytest.mark.parametrize(
+    ("asked", "back"),
+    [
+        ("q=ada&cursor=x", "/setup/users/?q=ada&cursor=x"),
+        (f"q=ada&cursor={'x' * PATH_LENGTH}", "/setup/users/?q=ada"),
+        (f"q={'ж' * 100}", "/setup/users/"),
+    ],
+)
+def test_way_back_is_as_near_as_can_be_carried(asked: str, back: str) -> None:
+    assert ListState.read(QueryDict(asked)).path_to_come_back() == back
+
+
+@pytest.mark.parametrize(
+    ("typed", "cleaned"), [("  a \t b\x00c\n", "a b c"), ("x" * 200, "x" * 100), ("Ж\u2028é", "Ж é")]
+)
+def test_what_was_typed_is_cleaned(typed: str, cleaned: str) -> None:
+    assert clean_text(typed) == cleaned
