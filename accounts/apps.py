@@ -6,4 +6,4 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        from . import receivers  # noqa: F401, PLC0415  # connects Django's and allauth's signals
+        from . import receivers  # noqa: F401  # connects Django's and allauth's signals

@@ -23,7 +23,8 @@ TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 def validate_plain_text(value: str) -> None:
     """Refuse characters that no page can show as they are, or that make another text look like this one."""
-    if any(one in TURNING or unicodedata.category(one) in REFUSED_CATEGORIES for one in value):
+    # Of NUL Django says so itself.
+    if any(one in TURNING or unicodedata.category(one) in REFUSED_CATEGORIES for one in value.replace("\0", "")):
         raise ValidationError("This holds characters that cannot be shown. Type it anew.", code="odd")
 
 

@@ -279,7 +279,7 @@ def _instance(model: type["Model"], names: Sequence[str], values: Sequence[Any])
 
 def _relate(instance: "Model", **related: "Model") -> None:
     """Remember related instances as ``select_related`` does: an assignment asks the router and the ids each time."""
-    instance._state.fields_cache.update(related)  # noqa: SLF001  # what Field.set_cached_value() writes
+    instance._state.fields_cache.update(related)  # what Field.set_cached_value() writes
 
 
 def _profile(profile_id: int, organization_id: int, bits: int, is_external: bool) -> Profile:  # noqa: FBT001
@@ -290,7 +290,7 @@ def _profile(profile_id: int, organization_id: int, bits: int, is_external: bool
 
 
 def _names(model: type["Model"], wanted: tuple[str, ...] | None) -> tuple["Field[Any, Any]", ...]:
-    fields = tuple(model._meta.concrete_fields)  # noqa: SLF001
+    fields = tuple(model._meta.concrete_fields)
     if wanted is None:
         return fields
     known = {field.name for field in fields}
@@ -336,7 +336,7 @@ def _statement(vendor: str) -> _Statement:  # noqa: ARG001  # one text for each 
         fields = _names(model, wanted)
         start = len(columns)
         columns.extend(f"{alias}.{_column(field)}" for field in fields)
-        tables[alias] = f"{quote(model._meta.db_table)} {alias}"  # noqa: SLF001
+        tables[alias] = f"{quote(model._meta.db_table)} {alias}"
         return _Part(model, tuple(field.attname for field in fields), start, _converters(fields))
 
     user_model = apps.get_model("accounts", "User")
@@ -351,7 +351,7 @@ def _statement(vendor: str) -> _Statement:  # noqa: ARG001  # one text for each 
     scalars_start = len(columns)
     scalar_fields: list[Field[Any, Any]] = []
     for model, name, owner in _SCALARS:
-        (field,), key, table = _names(model, (name,)), model._meta.pk, quote(model._meta.db_table)  # noqa: SLF001
+        (field,), key, table = _names(model, (name,)), model._meta.pk, quote(model._meta.db_table)
         scalar_fields.append(field)
         columns.append(f"(SELECT {_column(field)} FROM {table} WHERE {_column(key)} = {owner})")  # noqa: S608
     sql = (

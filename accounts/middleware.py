@@ -193,16 +193,15 @@ def _after_signing_in(request: "PortalRequest") -> str:
 
 def come_back(request: "PortalRequest", identity: "Identity") -> "HttpResponse | None":
     """Take the actor back to their own session after a visit's end and say why, if this browser may; else None."""
-    visit = identity.impersonation
-    token = request.COOKIES.get(settings.RETURN_COOKIE_NAME, "")
-    key = hand_back(identity, token)
-    if key is None or visit is None:
+    visit, cause = identity.impersonation, request.ended
+    if visit is None or cause is None:
         return None
-    store = cast("SessionStore", request.session)
-    store.switch(key)
+    key = hand_back(identity, request.COOKIES.get(settings.RETURN_COOKIE_NAME, ""))
+    if key is None:
+        return None
+    cast("SessionStore", request.session).switch(key)
     rotate_token(request)
-    if request.ended is not None:
-        messages.warning(request, f"Your visit as {visit.target_name} has ended: {request.ended.label}.")
+    messages.warning(request, f"Your visit as {visit.target_name} has ended: {cause.label}.")
     response = HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
     delete_key_cookie(response, settings.RETURN_COOKIE_NAME)
     return response

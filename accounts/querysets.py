@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from orgs.permissions import ADMINISTRATOR_BITS
 
 from .enums import Basis
+from .sort_key import sort_key
 
 if TYPE_CHECKING:
     from orgs.models import Organization
@@ -57,8 +58,6 @@ class UserQuerySet(models.QuerySet[Any]):
 
     def searched_for(self, text: str) -> "UserQuerySet":
         """Keep those of whom every typed word is part of the name, the username, the e-mail address or the alias."""
-        from .models.fields import sort_key  # noqa: PLC0415  # the models read this module before theirs is there
-
         found = self
         for word in sort_key(text).split():
             found = found.filter(
@@ -70,7 +69,7 @@ class UserQuerySet(models.QuerySet[Any]):
         return found
 
     def with_start_facts(self) -> "UserQuerySet":
-        """Fetch with each what a start reads of a target, and no more: seventy columns take Django longer to ask for."""
+        """Fetch with each what a start reads of a target, and no more: every column costs the compiler."""
         return self.select_related(
             "profile", "organization__login_access_policy", "organization__session_settings"
         ).only(

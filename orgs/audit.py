@@ -34,8 +34,8 @@ class AuditAction(models.TextChoices):
     USER_FROZEN = "user.frozen", "User frozen"
     USER_UNFROZEN = "user.unfrozen", "User unfrozen"
     USER_UNLOCKED = "user.unlocked", "User unlocked"
-    PASSWORD_RESET_SENT = "user.password_reset_sent", "Password reset sent"  # noqa: S105
-    PASSWORD_CHANGED = "user.password_changed", "Password changed"  # noqa: S105
+    PASSWORD_RESET_SENT = "user.password_reset_sent", "Password reset sent"
+    PASSWORD_CHANGED = "user.password_changed", "Password changed"
     SESSIONS_ENDED = "user.sessions_ended", "Sessions ended"
     PROFILE_CREATED = "profile.created", "Profile created"
     PROFILE_CHANGED = "profile.changed", "Profile changed"
@@ -79,7 +79,7 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
 SECTIONS = tuple(sorted({section for section, _ in _WORDS.values()}))
 
 
-def build_event(  # noqa: PLR0913  # every part of a row, by name
+def build_event(  # every part of a row, by name
     action: AuditAction,
     *,
     origin: "Origin",
@@ -128,7 +128,7 @@ def build_event(  # noqa: PLR0913  # every part of a row, by name
     )
 
 
-def record(action: AuditAction, *, origin: "Origin", organization: "Organization | int", **rest: Any) -> AuditEvent:  # noqa: ANN401
+def record(action: AuditAction, *, origin: "Origin", organization: "Organization | int", **rest: Any) -> AuditEvent:
     """Write one row of the trail, in the transaction of the change it tells of, and return it.
 
     ``rest`` is that of :func:`build_event`: whom it is about, before and after, the sentence's words.

@@ -67,9 +67,12 @@ class _Keyset:
     def __init__(self, model: type[Model], order: tuple[str, ...], *, descending: bool) -> None:
         self.order = order
         self.descending = descending
-        self.fields: list[Field[Any, Any]] = [model._meta.get_field(name) for name in order]  # type: ignore[misc]  # noqa: SLF001
+        self.fields: list[Field[Any, Any]] = [model._meta.get_field(name) for name in order]  # type: ignore[misc]
+        # How a value is read and written: a generated column leaves that to the field of its values.
+        self.kinds: list[Field[Any, Any]] = [getattr(field, "output_field", field) for field in self.fields]
         direction = "descending" if descending else "ascending"
-        self.salt = f"orgs.paging:{model._meta.label}:{','.join(order)}:{direction}"  # noqa: SLF001
+        # Without a time in it: the same place has the same address.
+        self.signer = signing.Signer(salt=f"orgs.paging:{model._meta.label}:{','.join(order)}:{direction}")
 
     def ordering(self, *, is_back: bool) -> list[str]:
         """Return what to sort by; a page back is read from its end."""
@@ -83,7 +86,7 @@ class _Keyset:
         share ``a``, which ``a > x OR (a = x AND b > y)`` does not achieve (and which Django 5.2 writes on SQLite).
         """
         columns = _row(*map(F, self.order))
-        values = _row(*(Value(value, output_field=field) for field, value in zip(self.fields, edge, strict=True)))
+        values = _row(*(Value(value, output_field=field) for field, value in zip(self.kinds, edge, strict=True)))
         sign = "<" if self.descending is not is_back else ">"
         is_beyond = Func(
             columns, values, template="%(expressions)s", arg_joiner=f" {sign} ", output_field=BooleanField()
@@ -92,17 +95,15 @@ class _Keyset:
 
     def write(self, where: str, row: Model) -> str:
         """Return the cursor that leads on from ``row``."""
-        return signing.dumps([where, *(field.value_to_string(row) for field in self.fields)], salt=self.salt)
+        return self.signer.sign_object([where, *(field.value_to_string(row) for field in self.fields)])
 
     def read(self, cursor: str) -> tuple[str, tuple[Any, ...]]:
         """Return where a cursor leads and from what edge; forward from nowhere for one that is not ours."""
         try:
-            where, *values = signing.loads(cursor, salt=self.salt)
+            where, *values = self.signer.unsign_object(cursor)
         except signing.BadSignature:
             return FORWARD, ()
-        # A generated column leaves it to the field of its values to read one.
-        readers = [getattr(field, "output_field", field) for field in self.fields]
-        return where, tuple(reader.to_python(value) for reader, value in zip(readers, values, strict=True))
+        return where, tuple(field.to_python(value) for field, value in zip(self.kinds, values, strict=True))
 
 
 def _row(*expressions: F | Value) -> Func:

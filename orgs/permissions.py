@@ -20,7 +20,7 @@ class Permission(models.TextChoices):
     VIEW_SETUP = "view_setup", "View Setup and Configuration"
     VIEW_ALL_USERS = "view_all_users", "View All Users"
     MANAGE_INTERNAL_USERS = "manage_internal_users", "Manage Internal Users"
-    RESET_USER_PASSWORDS = "reset_user_passwords", "Reset User Passwords"  # noqa: S105
+    RESET_USER_PASSWORDS = "reset_user_passwords", "Reset User Passwords"
     FREEZE_USERS = "freeze_users", "Freeze Users"
     MANAGE_PROFILES = "manage_profiles", "Manage Profiles"
     MANAGE_ROLES = "manage_roles", "Manage Roles"
@@ -104,7 +104,7 @@ _DESCRIPTIONS: dict[Permission, str] = {
     P.MANAGE_ROLES: "Edit the role tree.",
     P.MANAGE_LOGIN_ACCESS_POLICIES: "Save the Login Access Policies page.",
     P.MONITOR_LOGIN_HISTORY: "Read everyone's login history, sessions and impersonations.",
-    P.MANAGE_USERS: "Do all that concerns users, end other people's sessions, and, with Modify All Data, log in as them.",
+    P.MANAGE_USERS: "Do all of the above, end other people's sessions, and, with Modify All Data, log in as users.",
     P.CUSTOMIZE_APPLICATION: "Change session settings and the company page's own fields.",
     P.VIEW_ALL_DATA: "Read why someone was logged in as another, and what was done inside.",
     P.MODIFY_ALL_DATA: "Change all data, and, with Manage Users, log in as other users.",

@@ -71,6 +71,6 @@ def check_sessions(**kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
 
 
 def refuse_unsafe_start() -> None:
-    """Raise ImproperlyConfigured where a server must not start. ``manage.py`` runs the checks by itself, servers do not."""
+    """Raise ImproperlyConfigured where a server must not start; ``manage.py`` runs the checks by itself."""
     if errors := [str(found) for found in run_checks(tags=[TAG]) if found.is_serious()]:
         raise ImproperlyConfigured("\n".join(errors))

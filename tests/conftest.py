@@ -23,7 +23,7 @@ Make = Callable[..., User]
 @pytest.fixture
 def acme(db: None) -> Organization:
     """Enterprise and provisioned; any-user login is off."""
-    organization: Organization = OrganizationFactory(name="Acme")
+    organization: Organization = OrganizationFactory.create(name="Acme")
     return organization
 
 
@@ -40,20 +40,20 @@ def any_user_login(acme: Organization) -> Organization:
 def profiles(acme: Organization) -> dict[str, Profile]:
     """Acme's profiles by name."""
     made: dict[str, Profile] = {
-        "System Administrator": ProfileFactory(
+        "System Administrator": ProfileFactory.create(
             organization=acme,
             name="System Administrator",
             standard="system_administrator",
             permissions=tuple(Permission),
         ),
-        "Read Only": ProfileFactory(
+        "Read Only": ProfileFactory.create(
             organization=acme, name="Read Only", standard="read_only", permissions=(Permission.VIEW_ALL_USERS,)
         ),
-        "Standard User": ProfileFactory(organization=acme, name="Standard User", standard="standard_user"),
-        "External User": ProfileFactory(
+        "Standard User": ProfileFactory.create(organization=acme, name="Standard User", standard="standard_user"),
+        "External User": ProfileFactory.create(
             organization=acme, name="External User", standard="external_user", is_external=True
         ),
-        "User Manager": ProfileFactory(
+        "User Manager": ProfileFactory.create(
             organization=acme, name="User Manager", permissions=(Permission.MANAGE_USERS,)
         ),
     }
@@ -65,7 +65,7 @@ def make(acme: Organization, profiles: dict[str, Profile]) -> Make:
     """Make a person of Acme: ``make("Ada", "Lovelace", "System Administrator", …)``."""
 
     def person(first: str, last: str, profile: str = "Standard User", **fields: Any) -> User:
-        user: User = UserFactory(
+        user: User = UserFactory.create(
             organization=acme,
             profile=profiles[profile],
             username=f"{first.lower()}@acme.example",
@@ -91,7 +91,7 @@ def alan(make: Make) -> User:
 
 @pytest.fixture
 def grace(make: Make, acme: Organization) -> User:
-    role: Role = RoleFactory(organization=acme, name="Sales Rep")
+    role: Role = RoleFactory.create(organization=acme, name="Sales Rep")
     return make("Grace", "Hopper", role=role)
 
 
@@ -125,7 +125,9 @@ def margaret(make: Make) -> User:
 @pytest.fixture
 def stranger(db: None) -> User:
     """Someone of another organization."""
-    user: User = UserFactory(organization=OrganizationFactory(name="Globex"), first_name="Gus", last_name="Gorman")
+    user: User = UserFactory.create(
+        organization=OrganizationFactory.create(name="Globex"), first_name="Gus", last_name="Gorman"
+    )
     return user
 
 

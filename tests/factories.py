@@ -62,7 +62,7 @@ class RoleFactory(DjangoModelFactory[Role]):
     name = factory.Sequence(lambda n: f"Role {n}")
 
     @classmethod
-    def _create(cls, model_class: type[Role], *args: Any, **kwargs: Any) -> Role:
+    def _create(cls, model_class: type[Role], *_: Any, **kwargs: Any) -> Role:
         parent: Role | None = kwargs.pop("parent", None)
         nodes = model_class.objects
         role: Role = nodes.add_root(kwargs) if parent is None else nodes.add_child(parent, kwargs)
@@ -83,6 +83,5 @@ class UserFactory(DjangoModelFactory[User]):
     last_name = factory.Sequence(lambda n: f"Person {n}")
 
     @classmethod
-    def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
-        password = kwargs.pop("password", PASSWORD)
-        return model_class.objects.create_user(*args, password=password, **kwargs)
+    def _create(cls, model_class: type[User], *_: Any, **kwargs: Any) -> User:
+        return model_class.objects.create_user(**{"password": PASSWORD, **kwargs})

@@ -5,13 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from accounts.sort_key import sort_key
+
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
-
-
-def sort_key(text: str) -> str:
-    """Return ``text`` as lists sort and compare it: NFKC and case folded (Unicode UAX #15, default caseless match)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 class UsernameField(models.EmailField):  # type: ignore[type-arg]  # generic in the stubs only

@@ -103,7 +103,6 @@ def move_role(role: Role, *, parent: Role | None, origin: "Origin", at: datetime
         after={"below": str(above or "")},
         role=role.name,
     )
-    role.refresh_from_db()
     return role
 
 

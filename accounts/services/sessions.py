@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
 
 from accounts.enums import EndCause
@@ -20,8 +20,6 @@ from orgs.models import AuditEvent
 if TYPE_CHECKING:
     from accounts.models import User
     from orgs.http import Origin
-
-LOGGED_OUT_WORDS = "Logged out"
 
 
 def lock_sessions(condition: Q) -> list[Session]:
@@ -155,7 +153,5 @@ def end_sessions_of(
 
 
 def _name_people(visits: Sequence[Impersonation]) -> None:
-    """Fetch the people of many visits in one query, for the trail's sentences."""
-    from django.db.models import prefetch_related_objects  # noqa: PLC0415
-
+    """Fetch the people of many visits in two queries, for the trail's sentences."""
     prefetch_related_objects(list(visits), "actor", "target")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from accounts.identity import Identity
+    from accounts.models import Impersonation
     from accounts.session_store import SessionStore
     from portal.http import PortalRequest
 
@@ -82,51 +83,49 @@ def log_out(request: "HttpRequest") -> "HttpResponse":
     """Log out as the target, or sign out. A key that has ended is answered as a leave would be."""
     request = cast("PortalRequest", request)
     identity = request.identity
-    if request.impersonation is not None and identity is not None:
-        return _leave(request, identity)
-    if request.ended is not None and identity is not None and identity.impersonation is not None:
-        return _left_already(request, identity)
-    logout(request)
-    return HttpResponseRedirect(reverse(settings.LOGIN_URL))
+    visit = identity.impersonation if identity is not None else None
+    if identity is None or visit is None:
+        logout(request)
+        return HttpResponseRedirect(reverse(settings.LOGIN_URL))
+    if request.impersonation is None:
+        return _left_already(request, identity, visit)
+    return _leave(request, identity, visit)
 
 
-def _leave(request: "PortalRequest", identity: "Identity") -> "HttpResponse":
+def _leave(request: "PortalRequest", identity: "Identity", visit: "Impersonation") -> "HttpResponse":
     token = request.COOKIES.get(settings.RETURN_COOKIE_NAME, "")
     left = leave_impersonation(identity, return_token=token, origin=Origin.of(request))
     if left is None:
-        return _left_already(request, identity)
+        return _left_already(request, identity, visit)
     store = cast("SessionStore", request.session)
-    visit = left.impersonation
+    landing = landing_of(visit.target_id, identity.actor, back=visit.back)
     if left.key is None:
         store.forget()
         store.is_signed_out = True
         rotate_token(request)
-        return _to_login(identity)
+        return _to_login(visit, landing)
     store.switch(left.key)
     rotate_token(request)
-    response = HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
+    response = HttpResponseRedirect(landing)
     delete_key_cookie(response, settings.RETURN_COOKIE_NAME)
     return response
 
 
-def _left_already(request: "PortalRequest", identity: "Identity") -> "HttpResponse":
+def _left_already(request: "PortalRequest", identity: "Identity", visit: "Impersonation") -> "HttpResponse":
     """Answer a second leave, or one that came after the end, without ending anything again."""
-    visit, limits = identity.impersonation, identity.limits
-    if visit is not None and visit.ended_at is None:
+    if visit.ended_at is None:
         # It ended after this request had been let in.
         visit.refresh_from_db(fields=["ended_at", "end_cause", "handed_back_at"])
         request.ended = EndCause(visit.end_cause)
     if (back := come_back(request, identity)) is not None:
         return back
-    if visit is None or limits is None or limits.force_relogin:
-        return _to_login(identity)
-    return HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
+    landing = landing_of(visit.target_id, identity.actor, back=visit.back)
+    if identity.limits is None or identity.limits.force_relogin:
+        return _to_login(visit, landing)
+    return HttpResponseRedirect(landing)
 
 
-def _to_login(identity: "Identity") -> "HttpResponse":
-    """Send to the login page, which says what happened and leads on to the user's page in Setup."""
-    visit = identity.impersonation
-    query = {"ended": (visit and visit.end_cause) or EndCause.LOGGED_OUT.value}
-    if visit is not None:
-        query["next"] = landing_of(visit.target_id, identity.actor, back=visit.back)
-    return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{urlencode(query)}")
+def _to_login(visit: "Impersonation", landing: str) -> "HttpResponse":
+    """Send to the login page, which says what happened and leads on to where a leave leads."""
+    query = urlencode({"ended": visit.end_cause or EndCause.LOGGED_OUT, "next": landing})
+    return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{query}")

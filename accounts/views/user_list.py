@@ -253,10 +253,8 @@ def _rows(
     origin, at, base = Origin.of(request), timezone.now(), reverse("user_list")
     rows = []
     for user in users:
-        if profile := profiles.get(user.profile_id):
-            user.profile = profile
-        if role := roles.get(user.role_id or 0):
-            user.role = role
+        user.profile = profiles.get(user.profile_id) or user.profile
+        user.role = roles.get(user.role_id or 0) or user.role
         rows.append(
             Row(
                 user=user,

@@ -85,7 +85,8 @@ class Change:
 
 
 def _changes(event: AuditEvent) -> list[Change]:
-    names = dict.fromkeys([*event.before, *event.after])
+    # Sorted, since PostgreSQL does not keep the order in which they were written.
+    names = sorted(event.before.keys() | event.after.keys())
     return [Change(_label(name), _words(event.before.get(name)), _words(event.after.get(name))) for name in names]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib.auth import authenticate
-from django.contrib.auth.hashers import get_hasher
+from django.contrib.auth.hashers import BasePasswordHasher, get_hasher
 from django.utils import timezone
 
 from accounts.backends import PasswordBackend
@@ -59,9 +59,12 @@ def test_unknown_username_costs_a_password_hash_too(grace: User, monkeypatch: py
     hashed: list[str] = []
     hasher = type(get_hasher())
     encode = hasher.encode
-    monkeypatch.setattr(
-        hasher, "encode", lambda self, password, salt, *rest: hashed.append(password) or encode(self, password, salt, *rest)
-    )
+
+    def noted(self: BasePasswordHasher, password: str, *rest: str) -> str:
+        hashed.append(password)
+        return encode(self, password, *rest)
+
+    monkeypatch.setattr(hasher, "encode", noted)
 
     let_in("nobody@acme.example", "unknown")
     let_in("grace@acme.example", "wrong")

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
+from pytest_django import Settings
 
-from accounts import identity as identities
 from accounts.enums import EndCause
-from accounts.identity import Fault, Identity, Limits, identify
+from accounts.identity import Fault, Identity, Limits, _names, identify
 from accounts.login_access import Facts
 from accounts.models import Impersonation, Session, User
 from accounts.session_store import SessionStore
@@ -27,7 +27,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def key_of(client: PortalClient) -> str:
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
+    return str(client.cookies[settings.SESSION_COOKIE_NAME].value)
 
 
 def found(key: str) -> Identity:
@@ -45,13 +45,15 @@ def as_read(row: Model) -> dict[str, tuple[type, Any]]:
 
 def by_the_orm(row: Model) -> dict[str, tuple[type, Any]]:
     """Return the same columns of the same row as the ORM reads them."""
-    return {name: value for name, value in as_read(type(row)._base_manager.get(pk=row.pk)).items() if name in as_read(row)}
+    return {
+        name: value for name, value in as_read(type(row)._base_manager.get(pk=row.pk)).items() if name in as_read(row)
+    }
 
 
 @pytest.fixture
 def visit(
     any_user_login: Organization, ada: User, grace: User, browser: Callable[[], PortalClient]
-) -> Generator[tuple[str, Impersonation]]:
+) -> tuple[str, Impersonation]:
     """Ada logged in as Grace, with a value in every column that may be empty; the worn key and the visit."""
     client = browser()
     started = client.login_as(grace, actor=ada, back="/setup/users/?q=gr")
@@ -111,7 +113,7 @@ def test_identity_statement_is_in_the_query_log_without_the_key(db: None) -> Non
 
 def test_identity_statement_can_not_be_built_from_a_field_that_is_not_there() -> None:
     with pytest.raises(LookupError, match=r"^Session has no colour, shape\.$"):
-        identities._names(Session, ("id", "shape", "colour"))
+        _names(Session, ("id", "shape", "colour"))
 
 
 # --- as the ORM reads ------------------------------------------------------------------------------------------------
@@ -122,10 +124,11 @@ def test_identity_of_a_visit_reads_what_the_orm_reads(visit: tuple[str, Imperson
 
     identity = found(key)
 
-    rows = [identity.session, identity.user, identity.parent, identity.actor, identity.impersonation]
-    rows += [identity.user.organization] if identity.user else []
+    organization = identity.user and identity.user.organization
+    rows = (identity.session, identity.user, identity.parent, identity.actor, identity.impersonation, organization)
     assert [type(row) for row in rows] == [Session, User, Session, User, Impersonation, Organization]
-    for row in filter(None, rows):
+    for row in rows:
+        assert row is not None
         assert as_read(row) == by_the_orm(row)
         assert not row._state.adding
         assert row._state.db == "default"
@@ -257,7 +260,8 @@ def test_identity_is_asked_on_a_new_connection_where_the_old_one_broke(visit: tu
     connection.ensure_connection()
     connection.connection.close()
     # As at the beginning of every request with CONN_HEALTH_CHECKS.
-    connection.health_check_enabled, connection.health_check_done = True, False
+    connection.health_check_enabled = True  # type: ignore[attr-defined]  # Django's, not its stubs'
+    connection.health_check_done = False  # type: ignore[attr-defined]
 
     identity = found(key)
 
@@ -372,7 +376,7 @@ def test_identity_asks_the_address_where_sessions_are_locked_to_it(
 
 
 def test_identity_holds_after_the_secret_was_changed_with_a_fallback(
-    grace: User, client_of: Callable[[User], PortalClient], settings: Any
+    grace: User, client_of: Callable[[User], PortalClient], settings: Settings
 ) -> None:
     key = key_of(client_of(grace))
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]

@@ -38,6 +38,7 @@ pytestmark = pytest.mark.urls("tests.probe")
 SESSION, RETURN = "portal_session", "portal_return"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SECOND = timedelta(seconds=1)
+EVERY_MODEL: tuple[Any, ...] = (Session, Impersonation, AuditEvent, Login, User)
 
 ClientOf = Callable[[User], PortalClient]
 Browser = Callable[[], PortalClient]
@@ -48,14 +49,15 @@ Start = Callable[..., Started]
 def own(any_user_login: Organization, ada: User, client_of: ClientOf) -> Session:
     """Ada's own session, in an organization with any-user login."""
     client_of(ada)
-    return Session.objects.select_related("user__profile").get()
+    session: Session = Session.objects.get()
+    return session
 
 
 @pytest.fixture
 def start(own: Session, ada: User) -> Start:
     """Start as Ada, from 192.0.2.7: ``start(grace, at=…)``."""
 
-    def begin(target: User | int, **rest: Any) -> Started:  # noqa: ANN401
+    def begin(target: User | int, **rest: Any) -> Started:
         origin = Origin(
             user=ada,
             actor=ada,
@@ -80,10 +82,7 @@ def identity_of(key: str) -> Identity:
 
 def everything() -> dict[str, list[dict[str, Any]]]:
     """Return every row that a start or a leave may write."""
-    return {
-        model.__name__: list(model._default_manager.order_by("pk").values())  # type: ignore[misc]
-        for model in (Session, Impersonation, AuditEvent, Login, User)
-    }
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in EVERY_MODEL}
 
 
 # --- start -----------------------------------------------------------------------------------------------------------
@@ -169,7 +168,13 @@ def test_start_leaves_the_targets_account_alone_and_sends_no_mail(start: Start, 
     ],
 )
 def test_visit_ends_at_the_earliest_of_its_limits(
-    start: Start, own: Session, grace: User, limit_minutes: int, signed_in_ago: timedelta, absolute_hours: int, expected: timedelta
+    start: Start,
+    own: Session,
+    grace: User,
+    limit_minutes: int,
+    signed_in_ago: timedelta,
+    absolute_hours: int,
+    expected: timedelta,
 ) -> None:
     at = timezone.now()
     LoginAccessPolicy.objects.update(time_limit_minutes=limit_minutes)
@@ -216,7 +221,7 @@ def test_leave_into_ones_own_session_costs_the_same(
 # --- refused ---------------------------------------------------------------------------------------------------------
 
 
-def refuse_by(**changes: Any) -> Callable[[User, User], None]:  # noqa: ANN401
+def refuse_by(**changes: Any) -> Callable[[User, User], None]:
     """Return what changes one fact, named ``model__column``."""
 
     def change(actor: User, target: User) -> None:
@@ -356,9 +361,10 @@ def test_start_is_nothing_where_a_row_can_not_be_written(
     start: Start, grace: User, monkeypatch: pytest.MonkeyPatch, model: type[Any]
 ) -> None:
     before = everything()
-    with monkeypatch.context() as fault, pytest.raises(IntegrityError, match="the disk is full"):
+    with monkeypatch.context() as fault:
         fault.setattr(model, "save", out_of_order)
-        start(grace)
+        with pytest.raises(IntegrityError, match="the disk is full"):
+            start(grace)
 
     assert everything() == before
     assert start(grace).impersonation.target == grace
@@ -384,14 +390,16 @@ def test_leave_is_nothing_where_the_audit_row_can_not_be_written(
 ) -> None:
     SessionSettings.objects.update(force_relogin=is_forced)
     started = start(grace)
+    identity, token = identity_of(started.key), started.return_token
     before = everything()
 
-    with monkeypatch.context() as fault, pytest.raises(IntegrityError, match="the disk is full"):
+    with monkeypatch.context() as fault:
         fault.setattr(type(AuditEvent.objects), "bulk_create", out_of_order)
-        leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin())
+        with pytest.raises(IntegrityError, match="the disk is full"):
+            leave_impersonation(identity, return_token=token, origin=Origin())
 
     assert everything() == before
-    assert leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin()) is not None
+    assert leave_impersonation(identity_of(started.key), return_token=token, origin=Origin()) is not None
 
 
 # --- the second half of a double click -------------------------------------------------------------------------------
@@ -436,9 +444,7 @@ NOT_A_SECOND_CLICK: dict[str, Callable[[Started], Any]] = {
 
 
 @pytest.mark.parametrize("happen", NOT_A_SECOND_CLICK.values(), ids=NOT_A_SECOND_CLICK)
-def test_old_key_opens_nothing_else(
-    start: Start, grace: User, old_key: str, happen: Callable[[Started], Any]
-) -> None:
+def test_old_key_opens_nothing_else(start: Start, grace: User, old_key: str, happen: Callable[[Started], Any]) -> None:
     happen(start(grace))
     before = everything()
 
@@ -470,7 +476,9 @@ def test_leave_ends_both_sessions_where_relogin_is_forced(start: Start, own: Ses
     started = start(grace)
     at = timezone.now()
 
-    left = leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin(address="192.0.2.8"), at=at)
+    left = leave_impersonation(
+        identity_of(started.key), return_token=started.return_token, origin=Origin(address="192.0.2.8"), at=at
+    )
 
     assert left is not None
     assert (left.impersonation, left.key) == (started.impersonation, None)
@@ -516,7 +524,12 @@ def test_leave_writes_the_trail(start: Start, ada: User, grace: User, is_forced:
     started = start(grace)
     at = timezone.now()
 
-    leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin(user=grace, actor=ada, address="192.0.2.8"), at=at)
+    leave_impersonation(
+        identity_of(started.key),
+        return_token=started.return_token,
+        origin=Origin(user=grace, actor=ada, address="192.0.2.8"),
+        at=at,
+    )
 
     event = AuditEvent.objects.latest("id")
     assert event.sentence == "Logged out using Login-As access for Grace Hopper"
@@ -555,9 +568,7 @@ def test_leave_of_a_session_in_which_nobody_is_worn_is_none(own: Session, old_ke
 
 
 @pytest.mark.parametrize("ends_parent", [False, True])
-def test_lost_visit_ends_at_the_moment_its_right_was_lost(
-    start: Start, grace: User, ends_parent: bool
-) -> None:
+def test_lost_visit_ends_at_the_moment_its_right_was_lost(start: Start, grace: User, ends_parent: bool) -> None:
     started = start(grace, at=timezone.now() - HOUR)
     fell = timezone.now() - MINUTE
     identity = identity_of(started.key)
@@ -566,7 +577,10 @@ def test_lost_visit_ends_at_the_moment_its_right_was_lost(
 
     assert identity.impersonation is not None
     assert (identity.impersonation.ended_at, identity.impersonation.end_cause) == (fell, EndCause.TIME_LIMIT)
-    assert list(Session.objects.order_by("id").values_list("ended_at", flat=True)) == [fell if ends_parent else None, fell]
+    assert list(Session.objects.order_by("id").values_list("ended_at", flat=True)) == [
+        fell if ends_parent else None,
+        fell,
+    ]
     assert Impersonation.objects.get().noticed_at > fell  # type: ignore[operator]
 
 
@@ -657,7 +671,9 @@ def test_exchange_happens_once(ended: Started) -> None:
     assert everything() == before
 
 
-def test_exchange_does_not_happen_again_after_the_next_start(ended: Started, own: Session, start: Start, grace: User) -> None:
+def test_exchange_does_not_happen_again_after_the_next_start(
+    ended: Started, own: Session, start: Start, grace: User
+) -> None:
     identity = identity_of(ended.key)
     hand_back(identity, ended.return_token)
     own.refresh_from_db()
@@ -708,7 +724,7 @@ def at_work(any_user_login: Organization, ada: User, client_of: ClientOf) -> Por
 
 
 def key_of(client: PortalClient) -> str:
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
+    return str(client.cookies[settings.SESSION_COOKIE_NAME].value)
 
 
 def log_in_as(client: PortalClient, target: User) -> None:
@@ -811,4 +827,7 @@ def test_refusal_says_what_it_refuses(start: Start, grace: User) -> None:
     with pytest.raises(ImpersonationRefused) as caught:
         start(grace, at=at)
 
-    assert (caught.value.help_url, caught.value.help_label) == ("/setup/login-access-policies/", "Login Access Policies")
+    assert (caught.value.help_url, caught.value.help_label) == (
+        "/setup/login-access-policies/",
+        "Login Access Policies",
+    )

@@ -273,6 +273,22 @@ def test_leave_leads_back_to_ones_own_session_where_relogin_is_not_forced(inside
     assert who(inside) == "Ada Lovelace"
 
 
+@pytest.mark.parametrize("token", [None, "", "wrong-token"])
+def test_leave_with_the_worn_key_alone_ends_both(inside: PortalClient, grace: User, token: str | None) -> None:
+    SessionSettings.objects.update(force_relogin=False)
+    thief = copy_of(inside)
+    del thief.cookies[RETURN]
+    if token is not None:
+        thief.cookies[RETURN] = token
+
+    response = thief.post("/logout/")
+
+    assert response.headers["Location"] == to_login(ended="logged_out", next=back_at(grace))
+    assert response.cookies[SESSION].value == ""
+    assert (who(thief), who(inside)) == ("AnonymousUser", "AnonymousUser")
+    assert Session.objects.filter(ended_at=None).count() == 0
+
+
 def test_leave_ends_at_the_users_page_after_signing_in_again(inside: PortalClient, ada: User, grace: User) -> None:
     login_page = inside.post("/logout/").headers["Location"]
 
@@ -335,7 +351,12 @@ def test_leave_that_comes_just_after_another_leave_keeps_its_hands_off(
 ) -> None:
     SessionSettings.objects.update(force_relogin=False)
     second = copy_of(inside)
-    just_before(monkeypatch, lambda: (monkeypatch.undo(), inside.post("/logout/")))
+
+    def leave_first() -> None:
+        monkeypatch.undo()
+        inside.post("/logout/")
+
+    just_before(monkeypatch, leave_first)
 
     response = second.post("/logout/")
 
@@ -428,21 +449,15 @@ def test_login_page_asks_the_database_nothing_for_nobody(anonymous: PortalClient
 
 
 @pytest.mark.parametrize("path", OFF_THIS_SITE, ids=ascii)
-def test_login_leads_home_where_next_leads_elsewhere(
-    anonymous: PortalClient, ada: User, path: str
-) -> None:
-    response = anonymous.post(
-        "/login/", {"login": ada.username, "password": "a long enough password", "next": path}
-    )
+def test_login_leads_home_where_next_leads_elsewhere(anonymous: PortalClient, ada: User, path: str) -> None:
+    response = anonymous.post("/login/", {"login": ada.username, "password": "a long enough password", "next": path})
 
     assert (response.status_code, response.headers["Location"]) == (302, "/")
 
 
 @pytest.mark.parametrize("path", ON_THIS_SITE)
 def test_login_leads_where_next_says_on_this_site(anonymous: PortalClient, ada: User, path: str) -> None:
-    response = anonymous.post(
-        "/login/", {"login": ada.username, "password": "a long enough password", "next": path}
-    )
+    response = anonymous.post("/login/", {"login": ada.username, "password": "a long enough password", "next": path})
 
     assert response.headers["Location"] == path
 

@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.enums import EndCause
 from accounts.models import Impersonation, Profile, Session, User
@@ -27,9 +28,9 @@ pytestmark = pytest.mark.urls("tests.probe")
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SESSION, RETURN = "portal_session", "portal_return"
-ADA = {"user": "Ada Lovelace", "actor": "Ada Lovelace", "visit": None, "messages": []}
-GRACE = {"user": "Grace Hopper", "actor": "Grace Hopper", "visit": None, "messages": []}
-NOBODY = {"user": "AnonymousUser", "actor": "AnonymousUser", "visit": None, "messages": []}
+ADA: dict[str, Any] = {"user": "Ada Lovelace", "actor": "Ada Lovelace", "visit": None, "messages": []}
+GRACE: dict[str, Any] = {"user": "Grace Hopper", "actor": "Grace Hopper", "visit": None, "messages": []}
+NOBODY: dict[str, Any] = {"user": "AnonymousUser", "actor": "AnonymousUser", "visit": None, "messages": []}
 UNSAFE = ["post", "put", "patch", "delete"]
 
 ClientOf = Callable[[User], PortalClient]
@@ -67,7 +68,7 @@ def with_key(client: PortalClient, key: str) -> PortalClient:
 
 
 def key_of(client: PortalClient) -> str:
-    return client.cookies[SESSION].value
+    return str(client.cookies[SESSION].value)
 
 
 # --- who is it -------------------------------------------------------------------------------------------------------
@@ -163,7 +164,12 @@ def test_cookie_is_set_when_the_key_is_new(anonymous: PortalClient, db: None) ->
 
 @pytest.mark.parametrize("is_secure", [False, True])
 def test_cookies_are_secure_where_the_settings_say_so(
-    any_user_login: Organization, ada: User, grace: User, client_of: ClientOf, settings: Any, is_secure: bool
+    any_user_login: Organization,
+    ada: User,
+    grace: User,
+    client_of: ClientOf,
+    settings: Settings,
+    is_secure: bool,
 ) -> None:
     settings.SESSION_COOKIE_SECURE = is_secure
 
@@ -551,6 +557,24 @@ def test_worn_session_without_its_visit_makes_nobody(inside: Inside, ran: list[s
     assert (response.status_code, response.headers["Location"], ran) == (302, "/login/?next=/probe/", [])
 
 
+def test_request_is_not_answered_where_the_end_can_not_be_written(
+    inside: Inside, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_order(*args: object, **kwargs: object) -> None:
+        raise IntegrityError("the disk is full")
+
+    set_policy(any_user_login=False)(inside)
+    inside.client.raise_request_exception = False
+    ran.clear()
+    with monkeypatch.context() as fault:
+        fault.setattr(type(AuditEvent.objects), "bulk_create", out_of_order)
+        response = inside.client.get("/probe/")
+
+    inside.visit.refresh_from_db()
+    assert (response.status_code, ran, inside.visit.ended_at) == (500, [], None)
+    assert inside.client.get("/probe/").headers["Location"] == landing(inside)
+
+
 def test_frozen_target_goes_on_being_worn(inside: Inside) -> None:
     of_target(set_user(is_frozen=True))(inside)
 
@@ -773,9 +797,7 @@ def test_tab_from_inside_writes_as_nobody_after_the_leave(
     assert (response.status_code, ran) == (403, [])
 
 
-def test_tab_from_inside_writes_as_nobody_after_coming_back(
-    strict: PortalClient, grace: User, ran: list[str]
-) -> None:
+def test_tab_from_inside_writes_as_nobody_after_coming_back(strict: PortalClient, grace: User, ran: list[str]) -> None:
     post(strict, f"/setup/users/{grace.pk}/login-as/", token_of(strict))
     stale = token_of(strict)
     set_policy(any_user_login=False)(Inside(strict, Impersonation.objects.get()))

@@ -7,11 +7,10 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import close_old_connections, connection, connections, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.enums import EndCause
@@ -29,6 +28,9 @@ from accounts.testing import PortalClient
 from orgs.http import Origin
 from orgs.models import AuditEvent, Organization, SessionSettings
 
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.django_db(transaction=True),
@@ -42,11 +44,16 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 @contextmanager
 def meeting(rows: "QuerySet[Any]", *, of: int) -> Generator[Callable[[Callable[[], Any]], "Future[Any]"]]:
     """Hold ``rows`` until as many as ``of`` who were sent there wait for them, then let all go at once."""
-    with ThreadPoolExecutor(of) as pool:
-        with transaction.atomic():
-            list(rows.select_for_update())
-            yield lambda act: pool.submit(alone, act)
-            wait_until(of)
+    sent: list[Future[Any]] = []
+
+    def send(act: Callable[[], Any]) -> "Future[Any]":
+        sent.append(pool.submit(alone, act))
+        return sent[-1]
+
+    with ThreadPoolExecutor(of) as pool, transaction.atomic():
+        list(rows.select_for_update())
+        yield send
+        wait_until(of, sent)
 
 
 def alone(act: Callable[[], Any]) -> Any:  # noqa: ANN401
@@ -57,16 +64,16 @@ def alone(act: Callable[[], Any]) -> Any:  # noqa: ANN401
         connections.close_all()
 
 
-def wait_until(count: int) -> None:
-    """Return when ``count`` connections wait for a lock."""
+def wait_until(count: int, sent: "list[Future[Any]]") -> None:
+    """Return when ``count`` connections wait for a lock. Nobody who was sent there is done before that."""
     with connection.cursor() as cursor:
-        for _ in range(500):
+        for _ in range(3000):
             cursor.execute(WAITING)
-            (waiting,) = cursor.fetchone()
-            if waiting >= count:
+            if cursor.fetchone()[0] >= count:
                 return
+            assert [one.result() for one in sent if one.done()] == []
             cursor.execute("SELECT pg_stat_clear_snapshot(), pg_sleep(0.01)")
-    raise AssertionError(f"Only {waiting} of {count} came.")
+    raise AssertionError(f"Not all of {count} came.")
 
 
 def copy_of(client: PortalClient) -> PortalClient:
@@ -183,7 +190,7 @@ def test_start_that_is_faster_than_the_actors_deactivation_ends_with_it(
         start_impersonation(actor=ada, session=Session.objects.get(), target_id=grace.pk, origin=Origin())
         # It waits for the actor's own session, which this has locked, and has not seen the worn one.
         ended = pool.submit(alone, lambda: end_sessions_of(ada, as_actor=EndCause.ACTOR_DEACTIVATED, origin=Origin()))
-        wait_until(1)
+        wait_until(1, [ended])
 
     assert ended.result() == 2
     assert Impersonation.objects.get().end_cause == EndCause.ACTOR_DEACTIVATED
@@ -235,9 +242,7 @@ def test_two_leaves_end_once(inside: PortalClient, grace: User, is_forced: bool)
 
 
 @pytest.mark.parametrize("is_forced", [False, True])
-def test_leave_against_the_deactivation_of_the_actor(
-    inside: PortalClient, ada: User, is_forced: bool
-) -> None:
+def test_leave_against_the_deactivation_of_the_actor(inside: PortalClient, ada: User, is_forced: bool) -> None:
     SessionSettings.objects.update(force_relogin=is_forced)
     with meeting(Session.objects.all(), of=2) as send:
         left = send(log_out(inside))
@@ -310,7 +315,7 @@ def test_key_is_not_handed_back_against_a_leave(inside: PortalClient) -> None:
     identity = SessionStore(key).identify()
     assert identity is not None
     with meeting(Session.objects.all(), of=1) as send:
-        left = send(lambda: leave_impersonation(identity, origin=Origin()))
+        left = send(lambda: leave_impersonation(identity, return_token=token, origin=Origin()))
 
     # Whoever read the row while the visit was open must not be handed the key that the leave gave to another.
     assert left.result().key is not None

@@ -9,7 +9,6 @@ from django.contrib.auth import alogin, authenticate, login
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.contrib.sessions.backends.cache import SessionStore as AnotherEngine
-from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils import timezone
 
@@ -46,8 +45,8 @@ def test_signing_in_writes_session_history_and_last_login_once(grace: User, rf: 
     request.session.save()
 
     row, session = Login.objects.get(), Session.objects.get()
-    grace.refresh_from_db()
-    assert before <= row.created_at == session.created_at == grace.last_login <= timezone.now()
+    assert before <= row.created_at <= timezone.now()
+    assert User.objects.values_list("last_login", flat=True).get(pk=grace.pk) == row.created_at == session.created_at
     assert (row.user, row.address, row.agent) == (grace, "192.0.2.7", "Netscape")
     assert "update_last_login" not in {key[0] for key, *_ in user_logged_in.receivers}
 
@@ -59,7 +58,8 @@ def test_request_that_signed_in_is_the_persons_own_from_there_on(grace: User, rf
 
     login(request, grace)
 
-    assert (request.user, actor_of(request), Origin.of(request).actor) == (grace, grace, grace)
+    origin = Origin.of(request)
+    assert {origin.user, origin.actor, actor_of(request)} == {grace}
 
 
 def test_signing_in_under_another_session_engine_is_written_too(grace: User, rf: RequestFactory) -> None:
@@ -174,7 +174,7 @@ def test_visits_end_with_any_user_login(
     )
 
     visit.refresh_from_db()
-    assert [count for _, count in answers] == [1]
+    assert [str(count) for _, count in answers] == ["1"]
     assert (visit.end_cause, visit.ended_at, visit.ended_by) == (EndCause.DEPROVISIONED, at, alan)
 
 

@@ -219,6 +219,12 @@ def test_administrators_profile_may_lose_it_beside_another_administrator(bosses:
     assert not saved.profile.is_administrator
 
 
+def test_profile_of_nobody_may_lose_what_makes_administrators(bosses: Profile, hedy: User) -> None:
+    system = Origin.automated("seed_demo")
+
+    assert not update_profile(bosses, name="Bosses", permissions=(), origin=system).profile.is_administrator
+
+
 @pytest.mark.parametrize("standing", [{"is_active": False}, {"is_frozen": True}])
 def test_only_administrators_who_can_sign_in_count(bosses: Profile, ada: User, standing: dict[str, bool]) -> None:
     UserFactory.create(organization=bosses.organization, profile=bosses)

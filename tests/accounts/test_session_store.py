@@ -27,7 +27,7 @@ PLANTED = "a-key-that-someone-else-knows"
 
 
 def key_of(client: PortalClient) -> str:
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
+    return str(client.cookies[settings.SESSION_COOKIE_NAME].value)
 
 
 def contents(key: str | None) -> dict[str, Any]:
@@ -266,6 +266,25 @@ def test_auth_keys_are_those_of_the_row(grace: User, client_of: Callable[[User],
     assert contents(key_of(client)) == auth_keys(grace)
 
 
+def test_session_that_may_not_go_on_makes_nobody_without_our_middleware_too(
+    any_user_login: Organization,
+    ada: User,
+    grace: User,
+    client_of: Callable[[User], PortalClient],
+    browser: Callable[[], PortalClient],
+) -> None:
+    own, worn = client_of(grace), browser()
+    worn.login_as(grace, actor=ada)
+    before = [person_of(SessionStore(key_of(client))) for client in (own, worn)]
+
+    Session.objects.filter(user=grace, parent=None).update(last_active_at=timezone.now() - timedelta(hours=2))
+    any_user_login.login_access_policy.any_user_login = False
+    any_user_login.login_access_policy.save()
+    after = [person_of(SessionStore(key_of(client))) for client in (own, worn)]
+
+    assert (before, after) == (["Grace Hopper"] * 2, ["AnonymousUser"] * 2)
+
+
 def test_session_that_may_not_go_on_holds_nothing(
     ada: User, grace: User, client_of: Callable[[User], PortalClient]
 ) -> None:
@@ -379,9 +398,7 @@ def test_write_with_the_key_before_last_reaches_its_own_row_only(
 # --- ending ----------------------------------------------------------------------------------------------------------
 
 
-def test_flush_ends_the_session_and_deletes_what_it_held(
-    ada: User, client_of: Callable[[User], PortalClient]
-) -> None:
+def test_flush_ends_the_session_and_deletes_what_it_held(ada: User, client_of: Callable[[User], PortalClient]) -> None:
     store = SessionStore(key_of(client_of(ada)))
     store["basket"] = "apples"
     store.save()

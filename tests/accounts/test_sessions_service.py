@@ -42,6 +42,10 @@ def row_of(client: PortalClient) -> Session:
     return Session.objects.get(key_hash=hash_key(client.cookies[settings.SESSION_COOKIE_NAME].value))
 
 
+def parent_of(worn: Session) -> Session:
+    return Session.objects.get(children=worn)
+
+
 @pytest.fixture
 def scene(
     any_user_login: Organization, ada: User, alan: User, grace: User, client_of: ClientOf, browser: Browser
@@ -54,9 +58,9 @@ def scene(
     Session.objects.update(data="something", previous_key_hash="0" * 64)
     return Scene(
         of_ada,
-        Session.objects.get(pk=worn_by_ada.parent_id),
+        parent_of(worn_by_ada),
         worn_by_ada,
-        Session.objects.get(pk=worn_by_alan.parent_id),
+        parent_of(worn_by_alan),
         worn_by_alan,
         of_grace,
     )

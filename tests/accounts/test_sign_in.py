@@ -69,7 +69,7 @@ def test_nine_wrong_passwords_lock_nothing(grace: User) -> None:
 def test_ten_wrong_passwords_lock_for_a_quarter_of_an_hour(grace: User) -> None:
     fail(grace, times=WRONG_PASSWORDS)
 
-    assert (WRONG_PASSWORDS, LOCKED_FOR) == (10, timedelta(minutes=15))
+    assert (10, timedelta(minutes=15)) == (WRONG_PASSWORDS, LOCKED_FOR)
     assert state_of(grace) == (0, AT + LOCKED_FOR)
     assert [grace.is_locked(AT + later) for later in (timedelta(), LOCKED_FOR - timedelta(seconds=1), LOCKED_FOR)] == [
         True,
@@ -110,7 +110,10 @@ def test_attempt_on_a_shut_account_is_written_and_counts_nothing(katherine: User
 def sign_in(client: PortalClient, username: str, password: str = PASSWORD) -> tuple[int, str]:
     """Sign in as a browser does; return the status, and the page or where it leads."""
     response = client.post(
-        "/login/", {"login": username, "password": password}, headers={"User-Agent": "Netscape"}, REMOTE_ADDR="192.0.2.7"
+        "/login/",
+        {"login": username, "password": password},
+        headers={"User-Agent": "Netscape"},
+        REMOTE_ADDR="192.0.2.7",
     )
     return response.status_code, response.headers.get("Location") or " ".join(
         error for errors in response.context["form"].errors.values() for error in errors
@@ -122,7 +125,9 @@ def test_signing_in_leads_home(anonymous: PortalClient, grace: User) -> None:
 
     row = Session.objects.get()
     assert (row.user, row.address, row.agent) == (grace, "192.0.2.7", "Netscape")
-    assert [(one.status, one.address, one.agent) for one in Login.objects.all()] == [("success", "192.0.2.7", "Netscape")]
+    assert [(one.status, one.address, one.agent) for one in Login.objects.all()] == [
+        ("success", "192.0.2.7", "Netscape")
+    ]
     assert mail.outbox == []
 
 

@@ -22,7 +22,7 @@ from tests.probe import tell
 
 pytestmark = pytest.mark.urls("tests.probe")
 
-ADA = {"user": "Ada Lovelace", "actor": "Ada Lovelace", "visit": None, "messages": []}
+ADA: dict[str, Any] = {"user": "Ada Lovelace", "actor": "Ada Lovelace", "visit": None, "messages": []}
 
 
 def who(client: Client) -> str:
@@ -58,9 +58,7 @@ def test_login_as_goes_on_from_whoever_is_signed_in(
     assert (visit.actor, who(portal_client)) == (ada, "Grace Hopper")
 
 
-def test_log_out_as_ends_it(
-    any_user_login: Organization, ada: User, grace: User, portal_client: PortalClient
-) -> None:
+def test_log_out_as_ends_it(any_user_login: Organization, ada: User, grace: User, portal_client: PortalClient) -> None:
     visit = portal_client.login_as(grace, actor=ada)
 
     response = portal_client.log_out_as()
@@ -231,7 +229,7 @@ def test_session_goes_on_after_the_password_was_changed(ada: User, client: Clien
     update_session_auth_hash(request, ada)
     request.session.save()
     late = who(client)
-    client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(request.session.session_key)
 
     assert (late, who(client), client.session["kept"]) == ("AnonymousUser", "Ada Lovelace", "apples")
 
@@ -307,5 +305,5 @@ def test_async_client_signs_in_with_the_password_and_keeps_a_session(ada: User) 
 
 
 def test_session_engine_is_found_by_its_name(db: None, client_of: Callable[[User], PortalClient], ada: User) -> None:
-    assert settings.SESSION_ENGINE == SessionStore.__module__
+    assert SessionStore.__module__ == settings.SESSION_ENGINE
     assert isinstance(client_of(ada).session, SessionStore)

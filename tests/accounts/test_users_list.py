@@ -3,12 +3,11 @@
 import re
 from datetime import timedelta
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.html import strip_tags
 
 from accounts.models import Profile, Role, User
 from accounts.views.user_list import COUNTED, ListState, clean_text
@@ -17,10 +16,10 @@ from orgs.http import PATH_LENGTH
 from tests.factories import RoleFactory, UserFactory
 from tests.queries import captured_queries
 
+from .reading import Answer, html_of, words_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from django.http import HttpResponse
 
     from accounts.testing import PortalClient
     from orgs.models import Organization
@@ -32,26 +31,17 @@ if TYPE_CHECKING:
 USERS = "/setup/users/"
 
 
-def html_of(response: "HttpResponse | Any") -> str:  # a view's answer, or the test client's
-    assert response.status_code == 200
-    return str(response.content.decode())
-
-
-def names_in(response: Any) -> list[str]:
+def names_in(response: Answer) -> list[str]:
     return [unescape(name) for name in re.findall(r'"Full Name"><a href="[^"]*">([^<]*)<', html_of(response))]
 
 
-def row_of(response: Any, name: str) -> str:
+def row_of(response: Answer, name: str) -> str:
     """Return the line of one user."""
     [row] = [row for row in re.findall(r"<tr>.*?</tr>", html_of(response), re.DOTALL) if f">{name}</a>" in row]
     return str(row)
 
 
-def words_of(html: str) -> str:
-    return " ".join(unescape(strip_tags(html)).split())
-
-
-def link_to(response: Any, words: str) -> str:
+def link_to(response: Answer, words: str) -> str:
     found = re.search(rf'<a [^>]*href="([^"]*)"[^>]*>{words}</a>', html_of(response))
     return unescape(found[1]) if found else ""
 
@@ -85,7 +75,9 @@ def test_row_shows_every_column(client_of: "ClientOf", ada: User, dennis: User, 
     dennis.last_login = timezone.now() - timedelta(days=3, minutes=1)
     dennis.save()
 
-    cells = re.findall(r'<td data-label="([^"]*)">(.*?)</td>', row_of(client_of(ada).get(USERS), "Dennis Ritchie"), re.S)
+    cells = re.findall(
+        r'<td data-label="([^"]*)">(.*?)</td>', row_of(client_of(ada).get(USERS), "Dennis Ritchie"), re.DOTALL
+    )
 
     assert [(label, words_of(cell)) for label, cell in cells[1:]] == [
         ("Full Name", "Dennis Ritchie"),
@@ -129,7 +121,12 @@ def test_view_keeps_its_own(client_of: "ClientOf", people: list[User], view: str
 
 @pytest.mark.parametrize(
     ("letter", "names"),
-    [("A", ["Ada Lovelace", "Alan Turing"]), ("Z", ["Zoë Ångström"]), ("other", ["1st Person", "Élise Ångström"]), ("Q", [])],
+    [
+        ("A", ["Ada Lovelace", "Alan Turing"]),
+        ("Z", ["Zoë Ångström"]),
+        ("other", ["1st Person", "Élise Ångström"]),
+        ("Q", []),
+    ],
 )
 def test_letter_keeps_names_that_begin_with_it(
     client_of: "ClientOf", people: list[User], make: "Make", letter: str, names: list[str]
@@ -230,14 +227,14 @@ def test_every_sort_is_paged_in_both_directions(
     key = {"name": "name_key", "alias": "alias_key", "username": "username", "last_login": "last_login_key"}[column]
     expected = list(User.objects.order_by(f"{sign}{key}", f"{sign}id").values_list("pk", flat=True))
 
-    def ids(response: Any) -> list[int]:
+    def ids(response: Answer) -> list[int]:
         return [int(pk) for pk in re.findall(r'"Full Name"><a href="/setup/users/(\d+)/', html_of(response))]
 
     pages = [client.get(USERS, {"sort": f"{sign}{column}"})]
-    while url := link_to(pages[-1], "Next"):
+    while len(pages) < 4 and (url := link_to(pages[-1], "Next")):
         pages.append(client.get(url))
     back = [pages[-1]]
-    while url := link_to(back[-1], "Previous"):
+    while len(back) < 4 and (url := link_to(back[-1], "Previous")):
         back.append(client.get(url))
 
     assert [len(ids(page)) for page in pages] == [50, 50, 21]
@@ -258,7 +255,9 @@ def test_heads_of_columns_turn_the_order_around(client_of: "ClientOf", people: l
         "/setup/users/?view=active&sort=-last_login",
     ]
     assert link_to(by_login, "Last Login") == "/setup/users/?sort=last_login"
-    assert [html_of(page).count(f'aria-sort="{way}"') for page in (by_name, by_login) for way in ("ascending", "descending")] == [
+    assert [
+        html_of(page).count(f'aria-sort="{way}"') for page in (by_name, by_login) for way in ("ascending", "descending")
+    ] == [
         1,
         0,
         0,
@@ -267,11 +266,12 @@ def test_heads_of_columns_turn_the_order_around(client_of: "ClientOf", people: l
 
 
 def test_state_stays_in_every_link(client_of: "ClientOf", people: list[User], profiles: "Profiles") -> None:
-    asked = {"view": "active", "letter": "G", "q": "o", "profile": profiles["Standard User"].pk, "sort": "-alias"}
+    standard_user = str(profiles["Standard User"].pk)
+    asked = {"view": "active", "letter": "G", "q": "o", "profile": standard_user, "sort": "-alias"}
 
     response = client_of(people[0]).get(USERS, asked)
 
-    profile = f"profile={profiles['Standard User'].pk}"
+    profile = f"profile={standard_user}"
     assert link_to(response, "Frozen") == f"/setup/users/?view=frozen&q=o&{profile}&sort=-alias"
     assert link_to(response, "B") == f"/setup/users/?view=active&letter=B&q=o&{profile}&sort=-alias"
     assert link_to(response, "Username") == f"/setup/users/?view=active&letter=G&q=o&{profile}&sort=username"
@@ -314,8 +314,9 @@ def test_login_is_one_click(client_of: "ClientOf", any_user_login: "Organization
     client = client_of(ada)
     page = client.get(USERS, {"q": "hopper"})
 
-    assert f'formaction="/setup/users/{grace.pk}/login-as/" aria-label="Login as Grace Hopper">Login</button>' in row_of(
-        page, "Grace Hopper"
+    assert (
+        f'formaction="/setup/users/{grace.pk}/login-as/" aria-label="Login as Grace Hopper">Login</button>'
+        in row_of(page, "Grace Hopper")
     )
     assert '<input type="hidden" name="back" value="/setup/users/?q=hopper"' in html_of(page)
     answer = client.post(f"/setup/users/{grace.pk}/login-as/", {"back": "/setup/users/?q=hopper"})
@@ -337,7 +338,8 @@ def test_reason_of_a_row_is_said_in_the_row(
         "Dennis Ritchie": None,
         "Grace Hopper": None,
         "Katherine Johnson": "inactive: This user is inactive. Only active users can be logged in as.",
-        "Margaret Hamilton": "external user: This is an external site user. External users are never logged in as from here.",
+        "Margaret Hamilton": "external user: This is an external site user. "
+        "External users are never logged in as from here.",
     }
     assert 'id="login-note"' not in html_of(page)
     assert f'aria-describedby="why-{people[3].pk}"' in row_of(page, "Katherine Johnson")
@@ -395,8 +397,11 @@ def test_who_may_never_log_in_as_someone_sees_one_line_and_no_login(
     for page in (of_audrey, of_hedy):
         assert "To log in as users you need Modify All Data and Manage Users on your profile." in html_of(page)
         assert ">Login</button>" not in html_of(page)
-    assert ("<th scope=\"col\">Action</th>" in html_of(of_audrey), ">New user</a>" in html_of(of_audrey)) == (False, False)
-    assert ("<th scope=\"col\">Action</th>" in html_of(of_hedy), ">New user</a>" in html_of(of_hedy)) == (True, True)
+    assert ('<th scope="col">Action</th>' in html_of(of_audrey), ">New user</a>" in html_of(of_audrey)) == (
+        False,
+        False,
+    )
+    assert ('<th scope="col">Action</th>' in html_of(of_hedy), ">New user</a>" in html_of(of_hedy)) == (True, True)
 
 
 def test_edit_stands_only_where_one_may(client_of: "ClientOf", hedy: User, ada: User, grace: User) -> None:

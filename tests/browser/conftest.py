@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
+from accounts.testing import PortalClient
 from tests.factories import PASSWORD
 from tests.omissions import browser_path
 
@@ -46,6 +47,7 @@ def chromium() -> "Iterator[Browser]":
     # Playwright keeps an event loop in this thread, in which Django would refuse to ask the database anything.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
         yield browser
         browser.close()
@@ -119,6 +121,33 @@ def key_of(page: "Page") -> str:
     """Return the session key that a window's browser holds."""
     cookies = {cookie.get("name"): cookie.get("value") for cookie in page.context.cookies()}
     return cookies.get(settings.SESSION_COOKIE_NAME) or ""
+
+
+Hold = Callable[["Page", str], None]
+Be = Callable[["Page", "User"], None]
+
+
+@pytest.fixture
+def hold(live_server: "LiveServer") -> Hold:
+    """Put a session key into a window's browser: ``hold(page, key)``."""
+
+    def put(page: "Page", key: str) -> None:
+        name = settings.SESSION_COOKIE_NAME
+        page.context.add_cookies([{"name": name, "value": key, "url": live_server.url, "httpOnly": True}])
+
+    return put
+
+
+@pytest.fixture
+def be(hold: Hold) -> Be:
+    """Make a window signed in as someone, for stories that begin later: ``be(page, ada)``."""
+
+    def signed_in(page: "Page", user: "User") -> None:
+        client = PortalClient()
+        client.force_login(user)
+        hold(page, client.cookies[settings.SESSION_COOKIE_NAME].value)
+
+    return signed_in
 
 
 @pytest.fixture(scope="session")

@@ -331,7 +331,7 @@ class Browser:
         path, response = self.send_once(method, address, fields, **headers)
         for _ in range(MOST_REDIRECTS):
             if response.status_code not in REDIRECTS:
-                return Page(self, path, response)
+                return self._show(path, response)
             path, response = self.send_once("get", urljoin(HOST + path, response.headers["Location"]), {})
         message = f"redirected for ever, last to {path}"
         raise AssertionError(message)
@@ -348,6 +348,13 @@ class Browser:
             response = send(path, encoded, content_type=FORM_TYPE, headers={"Origin": HOST, **headers})
         self._drop_deleted()
         return path, response
+
+    def _show(self, path: str, response: Any) -> Page:  # noqa: ANN401  # Django's test response
+        """Return a page, which shows no key, neither in its address nor anywhere on it."""
+        page = Page(self, path, response)
+        for secret in (self.key, self.cookie(settings.RETURN_COOKIE_NAME), self.cookie(settings.CSRF_COOKIE_NAME)):
+            assert not secret or secret not in path + page.html, f"a key is shown on {path}"
+        return page
 
     def _drop_deleted(self) -> None:
         """Forget the cookies that an answer deleted: Django's client would send them empty."""

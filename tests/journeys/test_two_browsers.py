@@ -295,6 +295,20 @@ def test_leaked_worn_key_never_becomes_the_administrators(story: Story) -> None:
     assert page.alerts[0].startswith("Your visit as Grace Hopper has ended")
 
 
+def test_leaked_worn_key_logs_out_to_nobody(story: Story, any_user_login: "Organization") -> None:
+    """Without force relogin too: only the browser that began the visit is back as oneself."""
+    any_user_login.session_settings.force_relogin = False
+    any_user_login.session_settings.save()
+    thief = Browser(address="198.51.100.7").hold(portal_session=story.worn_key)
+
+    page = thief.open("/").press("Log out as Grace Hopper")
+
+    assert page.heading == "Log in"
+    assert thief.open("/setup/").heading == "Log in"
+    assert story.adas.open("/").heading == "Log in"
+    assert not story.is_adas_session_live()
+
+
 def test_return_cookie_alone_is_nobody(story: Story) -> None:
     thief = Browser(address="198.51.100.7").hold(portal_return=story.adas.cookie("portal_return"))
     switch_off(story)

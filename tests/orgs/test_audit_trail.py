@@ -133,7 +133,7 @@ def test_pages_lead_on_and_back_and_keep_the_section(
 
     addresses = [f"{TRAIL}?section={section}" if section else TRAIL]
     pages = [client.get(addresses[0])]
-    while following := links_of(pages[-1]).get("Next"):
+    while (following := links_of(pages[-1]).get("Next")) and len(pages) < 10:
         addresses.append(following)
         pages.append(client.get(following))
     back = client.get(links_of(pages[-1])["Previous"])
@@ -172,11 +172,11 @@ def test_the_list_asks_the_same_two_queries_however_long_it_is(
 def test_names_are_shown_as_text(
     write: Write, make: Callable[..., "User"], audrey: "User", client_of: ClientOf
 ) -> None:
-    write(about=make("<script>alert(1)</script>", "O’Hara & Sons"))
+    write(about=make("<b>Bo</b>", "O’Hara & Sons"))
 
     page = main_of(client_of(audrey).get(TRAIL))
 
-    assert "Froze user &lt;script&gt;alert(1)&lt;/script&gt; O’Hara &amp; Sons" in page
+    assert "Froze user &lt;b&gt;Bo&lt;/b&gt; O’Hara &amp; Sons" in page
 
 
 # --- one row -----------------------------------------------------------------------------------------------------
@@ -217,9 +217,9 @@ def test_a_rows_page_shows_all_that_it_holds(
     assert rows_of(response) == [
         ["First name", "Grace", "Amazing"],
         ["Is active", "Yes", "No"],
-        ["Role", "–", "–"],
-        ["Permissions", "–", "view_setup, view_all_users"],
         ["Limit", "–", "5"],
+        ["Permissions", "–", "view_setup, view_all_users"],
+        ["Role", "–", "–"],
     ]
     assert part_of(response, "Where from") == (
         f"Address 2001:db8::1 Browser Lynx/2.9 Session {public_id} Impersonation 7 Request abcdefgh"

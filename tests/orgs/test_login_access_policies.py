@@ -604,7 +604,7 @@ def test_page_asks_for_the_person_and_the_policy(acme: Organization, ada: "User"
     assert len(queries) == 2, queries
 
 
-def test_page_asks_whom_to_ask_once_more(
+def test_page_asks_for_the_administrators_with_two_more(
     acme: Organization, ada: "User", alan: "User", audrey: "User", client_of: ClientOf
 ) -> None:
     client = client_of(audrey)
@@ -612,4 +612,4 @@ def test_page_asks_whom_to_ask_once_more(
     with captured_queries() as queries:
         client.get(PAGE)
 
-    assert len(queries) == 3, queries
+    assert len(queries) == 4, queries

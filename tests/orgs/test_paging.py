@@ -48,14 +48,20 @@ def page_at(cursor: str | None, order: tuple[str, ...], *, descending: bool) -> 
     return keyset_page(User.objects.all(), order=order, cursor=cursor or "", size=SIZE, descending=descending)
 
 
+def walk(order: tuple[str, ...], *, descending: bool) -> list[Page[User]]:
+    """Go through the pages from the first to the last; never on and on."""
+    pages = [page_at(None, order, descending=descending)]
+    while (cursor := pages[-1].next_cursor) and len(pages) < 10:
+        pages.append(page_at(cursor, order, descending=descending))
+    return pages
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("order", ORDERS)
 def test_going_forward_shows_every_row_once_in_order(
     crowd: list[User], order: tuple[str, ...], descending: bool
 ) -> None:
-    pages = [page_at(None, order, descending=descending)]
-    while cursor := pages[-1].next_cursor:
-        pages.append(page_at(cursor, order, descending=descending))
+    pages = walk(order, descending=descending)
 
     rows = [user for page in pages for user in page.rows]
     assert rows == sorted_by(order, crowd, descending=descending)
@@ -66,12 +72,10 @@ def test_going_forward_shows_every_row_once_in_order(
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("order", ORDERS)
 def test_going_back_shows_the_same_pages(crowd: list[User], order: tuple[str, ...], descending: bool) -> None:
-    forward = [page_at(None, order, descending=descending)]
-    while cursor := forward[-1].next_cursor:
-        forward.append(page_at(cursor, order, descending=descending))
+    forward = walk(order, descending=descending)
 
     back = [forward[-1]]
-    while cursor := back[-1].previous_cursor:
+    while (cursor := back[-1].previous_cursor) and len(back) < 10:
         back.append(page_at(cursor, order, descending=descending))
 
     assert [page.rows for page in reversed(back)] == [page.rows for page in forward]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.checks import Error, run_checks
 from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
 
 from portal.checks import MIDDLEWARE_IN_ORDER, TAG, refuse_unsafe_start
 
@@ -25,7 +26,7 @@ def test_checks_find_nothing_in_the_settings_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("name", MIDDLEWARE_IN_ORDER)
-def test_checks_find_middleware_that_is_missing(settings: Any, name: str) -> None:
+def test_checks_find_middleware_that_is_missing(settings: Settings, name: str) -> None:
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if one != name]
 
     assert found() == [
@@ -34,7 +35,7 @@ def test_checks_find_middleware_that_is_missing(settings: Any, name: str) -> Non
 
 
 @pytest.mark.parametrize(("first", "second"), list(pairwise(MIDDLEWARE_IN_ORDER)))
-def test_checks_find_middleware_that_is_out_of_order(settings: Any, first: str, second: str) -> None:
+def test_checks_find_middleware_that_is_out_of_order(settings: Settings, first: str, second: str) -> None:
     swapped = {first: second, second: first}
     settings.MIDDLEWARE = [swapped.get(one, one) for one in settings.MIDDLEWARE]
 
@@ -60,7 +61,7 @@ def test_checks_find_middleware_that_is_out_of_order(settings: Any, first: str, 
         ({"DEVELOPMENT": True, "ALLOWED_HOSTS": ["*"]}, "portal.E007"),
     ],
 )
-def test_checks_find_settings_that_are_unsafe(settings: Any, changes: dict[str, Any], expected: str) -> None:
+def test_checks_find_settings_that_are_unsafe(settings: Settings, changes: dict[str, Any], expected: str) -> None:
     for name, value in changes.items():
         setattr(settings, name, value)
 
@@ -77,14 +78,14 @@ def test_checks_find_settings_that_are_unsafe(settings: Any, changes: dict[str, 
     ],
     ids=["production", "development"],
 )
-def test_checks_let_safe_settings_pass(settings: Any, changes: dict[str, Any]) -> None:
+def test_checks_let_safe_settings_pass(settings: Settings, changes: dict[str, Any]) -> None:
     for name, value in changes.items():
         setattr(settings, name, value)
 
     assert ids() == []
 
 
-def test_silenced_check_still_refuses_the_start(settings: Any) -> None:
+def test_silenced_check_still_refuses_the_start(settings: Settings) -> None:
     settings.SESSION_COOKIE_HTTPONLY = False
     settings.SILENCED_SYSTEM_CHECKS = ["portal.E005"]
 

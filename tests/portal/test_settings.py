@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a secret of more than fifty characters for a test of production"
 PRODUCTION = {"SECRET_KEY": SECRET, "ALLOWED_HOSTS": "portal.example"}
 SERVE = "import portal.wsgi; print('serves')"
+REFUSED = "django.core.exceptions.ImproperlyConfigured"
 CHECK = "import sys; from django.core.management import execute_from_command_line as run; run(['manage.py', 'check'])"
 
 
@@ -40,8 +41,7 @@ def test_production_refuses_to_start_without_a_secret(code: str, secret: str | N
 
     assert start(code, ALLOWED_HOSTS="portal.example", **environment) == (
         1,
-        "django.core.exceptions.ImproperlyConfigured: "
-        "Set SECRET_KEY to at least 32 random characters, or DEBUG=true for development.",
+        f"{REFUSED}: Set SECRET_KEY to at least 32 random characters, or DEBUG=true for development.",
     )
 
 

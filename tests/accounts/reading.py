@@ -1,0 +1,34 @@
+"""Pages as a person reads them, beside :mod:`tests.orgs.reading`."""
+
+import re
+from html import unescape
+from typing import Protocol
+
+from django.utils.html import strip_tags
+
+
+class Answer(Protocol):
+    """A response, whatever class the test client makes it."""
+
+    status_code: int
+
+    @property
+    def content(self) -> bytes: ...
+
+
+def html_of(response: Answer) -> str:
+    """Return the markup of a page that was answered."""
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def words_of(html: str) -> str:
+    """Return what is read of a piece of markup, with its spaces in order."""
+    return " ".join(unescape(strip_tags(html.replace("><", "> <"))).split())
+
+
+def section_of(response: Answer, heading: str) -> str:
+    """Return what stands under a heading."""
+    found = re.search(rf"<h2 id=\"[a-z]+-heading\">{heading}</h2>(.*?)</section>", html_of(response), re.DOTALL)
+    assert found
+    return words_of(found[1])
