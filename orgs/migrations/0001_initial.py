@@ -223,6 +223,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditevent",
+            index=models.Index(fields=["organization", "section", "id"], name="audit_event_by_section"),
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
             index=models.Index(fields=["user", "id"], name="audit_event_by_user"),
         ),
         migrations.AddIndex(

@@ -40,6 +40,7 @@ class AuditEvent(models.Model):
     class Meta:
         indexes = (
             models.Index(fields=["organization", "id"], name="audit_event_by_organization"),
+            models.Index(fields=["organization", "section", "id"], name="audit_event_by_section"),
             models.Index(fields=["user", "id"], name="audit_event_by_user"),
             models.Index(fields=["delegate_user", "id"], name="audit_event_by_delegate_user"),
             models.Index(fields=["about", "id"], name="audit_event_by_about"),

@@ -212,7 +212,7 @@ def test_a_rows_page_shows_all_that_it_holds(
 
     assert part_of(response, "Who and when") == (
         "Date 2026-11-22 15:00:00 UTC User Hedy Lamarr Delegate User Ada Lovelace About Grace Hopper "
-        "Section Manage Users Action user.changed"
+        "Section Manage Users Kind user.changed"
     )
     assert rows_of(response) == [
         ["First name", "Grace", "Amazing"],
@@ -234,7 +234,7 @@ def test_what_a_row_does_not_hold_is_a_dash(write: Write, audrey: "User", client
     response = client_of(audrey).get(f"{TRAIL}{event.pk}/")
 
     assert part_of(response, "Who and when") == (
-        "Date 2026-11-22 15:00:00 UTC User Automated Process Delegate User – About – Section Roles Action role.created"
+        "Date 2026-11-22 15:00:00 UTC User Automated Process Delegate User – About – Section Roles Kind role.created"
     )
     assert rows_of(response) == []
     assert part_of(response, "Where from") == "Address – Browser – Session – Impersonation – Request –"
