@@ -697,6 +697,31 @@ def test_exchange_is_not_for_whoever_left(start: Start, grace: User) -> None:
     assert hand_back(identity_of(started.key), started.return_token) is None
 
 
+def test_exchange_is_not_for_the_visit_before_with_the_return_token_of_this_one(
+    start: Start, own: Session, grace: User
+) -> None:
+    SessionSettings.objects.update(force_relogin=False)
+    first = start(grace)
+    leave_impersonation(identity_of(first.key), return_token=first.return_token, origin=Origin())
+    own.refresh_from_db()
+    second = start(grace)
+
+    assert hand_back(identity_of(first.key), second.return_token) is None
+
+
+def test_exchange_is_not_for_whoever_read_the_row_before_someone_left(start: Start, grace: User) -> None:
+    SessionSettings.objects.update(force_relogin=False)
+    started = start(grace)
+    late = identity_of(started.key)
+    left = leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin())
+    before = everything()
+
+    assert hand_back(late, started.return_token) is None
+    assert everything() == before
+    assert left is not None
+    assert SessionStore(left.key).identify() is not None
+
+
 def test_exchange_is_not_for_a_session_of_ones_own(own: Session, old_key: str) -> None:
     assert hand_back(identity_of(old_key), "") is None
 

@@ -99,6 +99,14 @@ def test_page_of_someone_costs_one_query(ada: User, client_of: ClientOf) -> None
     assert (response.headers["Vary"], response.headers["Cache-Control"]) == ("Cookie", "no-store")
 
 
+def test_page_of_someone_varies_by_cookie_though_it_reads_nothing_of_the_session(
+    ada: User, client_of: ClientOf
+) -> None:
+    response = client_of(ada).get("/probe/async/")
+
+    assert (response.headers["Vary"], response.headers["Cache-Control"]) == ("Cookie", "no-store")
+
+
 def test_page_inside_a_visit_costs_one_query(inside: Inside) -> None:
     with captured_queries() as queries:
         response = inside.client.get("/probe/")
