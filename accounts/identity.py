@@ -87,9 +87,9 @@ class Identity:
             yield Fault(EndCause.ACTOR_FROZEN, at, ends_parent=True)
         if not holds_password(session, user):
             yield Fault(EndCause.PASSWORD_CHANGED, at, ends_parent=True)
-        if at >= (absolute_end := session.created_at + limits.absolute):
+        if at >= (absolute_end := session.absolute_end(limits.absolute)):
             yield Fault(EndCause.TIME_LIMIT, absolute_end, ends_parent=True)
-        if at >= (idle_end := (session.last_active_at or session.created_at) + limits.idle):
+        if at >= (idle_end := session.idle_end(limits.idle)):
             yield Fault(EndCause.IDLE, idle_end, ends_parent=True)
         if limits.lock_to_address and session.address != address:
             yield Fault(EndCause.ADDRESS_CHANGED, at, ends_parent=True)

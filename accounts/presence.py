@@ -93,11 +93,7 @@ def _end_of(
 
 def _limits_of(session: Session, settings: "SessionSettings") -> tuple[datetime, datetime]:
     """Return when a session that somebody opened falls idle, and when it reaches its absolute end."""
-    active_at = session.last_active_at or session.created_at
-    return (
-        active_at + timedelta(minutes=settings.idle_minutes),
-        session.created_at + timedelta(hours=settings.absolute_hours),
-    )
+    return session.idle_end(settings.idle), session.absolute_end(settings.absolute)
 
 
 def visits_of(target: "User", settings: "SessionSettings", *, at: datetime, limit: int) -> list[Visit]:

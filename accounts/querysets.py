@@ -1,6 +1,5 @@
 """The adjectives: which rows, in words."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -13,8 +12,6 @@ from .sort_key import sort_key
 
 if TYPE_CHECKING:
     from orgs.models import Organization
-
-    from .models import User
 
 
 # Instead of a letter: the names that begin with none of A to Z.
@@ -98,10 +95,6 @@ class SessionQuerySet(models.QuerySet[Any]):
         """Keep those that have not been ended. A limit that fell unnoticed is for the reader to add."""
         return self.filter(ended_at=None)
 
-    def own_of(self, user: "User") -> "SessionQuerySet":
-        """Keep those that a person opened, leaving out those in which another wears the account."""
-        return self.filter(user=user, parent=None)
-
 
 class ImpersonationQuerySet(models.QuerySet[Any]):
     """Impersonations."""
@@ -109,10 +102,6 @@ class ImpersonationQuerySet(models.QuerySet[Any]):
     def open(self) -> "ImpersonationQuerySet":
         """Keep those that have not been closed."""
         return self.filter(ended_at=None)
-
-    def live(self, at: datetime) -> "ImpersonationQuerySet":
-        """Keep those that are open and whose time has not run out at ``at``."""
-        return self.open().filter(ends_at__gt=at)
 
     def resting_on_any_user_login(self, organization: "Organization") -> "ImpersonationQuerySet":
         """Keep those of one organization that nothing but any-user login allows."""

@@ -96,6 +96,13 @@ class Origin:
         """Whether the person at the keyboard wears another's account."""
         return self.impersonation_id is not None
 
+    @property
+    def doer_name(self) -> str:
+        """Who does it, as created-and-modified columns have it: both names inside a visit."""
+        if self.is_impersonating:
+            return f"{self.user} (by {self.actor})"
+        return str(self.user or self.command)
+
 
 def safe_path(text: str) -> str | None:
     """Return ``text`` if it is a plain path on this site, else None: what a ``next`` may lead to.

@@ -1,4 +1,5 @@
 import uuid
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -59,6 +60,14 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    def idle_end(self, idle: timedelta) -> datetime:
+        """Return when this session falls idle, unless something is done in it before."""
+        return (self.last_active_at or self.created_at) + idle
+
+    def absolute_end(self, absolute: timedelta) -> datetime:
+        """Return when this session is over, whatever is done in it."""
+        return self.created_at + absolute
 
     @property
     def is_worn(self) -> bool:

@@ -187,8 +187,7 @@ def _start(
 def _end_of_visit(organization: "Organization", session: Session, at: datetime) -> datetime:
     """Return the earliest of the time limit and the absolute end of the actor's own session."""
     limit = timedelta(minutes=organization.login_access_policy.time_limit_minutes)
-    absolute = timedelta(hours=organization.session_settings.absolute_hours)
-    return min(at + limit, session.created_at + absolute)
+    return min(at + limit, session.absolute_end(organization.session_settings.absolute))
 
 
 def _record_refusal(refused: ImpersonationRefused, *, actor: User, origin: "Origin") -> None:

@@ -16,7 +16,6 @@ from accounts.models.profile import StandardProfile
 from orgs.audit import AuditAction, record
 from orgs.editions import Feature, editions_with
 from orgs.permissions import Permission, to_bits, with_needs
-from orgs.services.login_access_policies import name_of
 
 from .guards import (
     NameTaken,
@@ -118,7 +117,7 @@ def clone_profile(profile: Profile, *, name: str, origin: "Origin", at: datetime
         is_external=profile.is_external,
         permission_bits=profile.permission_bits,
         created_at=at,
-        created_by_name=name_of(origin),
+        created_by_name=origin.doer_name,
     )
     _save_unique(clone)
     record(
@@ -152,7 +151,7 @@ def update_profile(
         return SavedProfile(profile)
     if was_administrator and not profile.is_administrator:
         _take_administration_away(profile, origin=origin, at=at)
-    profile.modified_at, profile.modified_by_name = at, name_of(origin)
+    profile.modified_at, profile.modified_by_name = at, origin.doer_name
     _save_unique(profile)
     record(
         AuditAction.PROFILE_CHANGED,

@@ -15,7 +15,6 @@ from accounts.enums import EndCause
 from accounts.models import Profile, Role, Session, User
 from orgs.audit import AuditAction, record
 from orgs.permissions import Permission, PermissionMissing, RefusedInside
-from orgs.services.login_access_policies import name_of
 
 from .guards import (
     ModifyAllDataNeeded,
@@ -158,14 +157,14 @@ def create_user(
         profile=profile,
         role=details.role,
         created_at=at,
-        created_by_name=name_of(origin),
+        created_by_name=origin.doer_name,
     )
     user.set_unusable_password()
     _save_unique(user)
     after = _words_of(UserDetails.of(user))
     record(AuditAction.USER_CREATED, origin=origin, organization=organization, about=user, at=at, after=after)
     if site:
-        send_password_mail(user, kind=NEW_ACCOUNT, site=site, by=name_of(origin))
+        send_password_mail(user, kind=NEW_ACCOUNT, site=site, by=origin.doer_name)
     return user
 
 
@@ -267,7 +266,7 @@ def _words_of(details: UserDetails) -> dict[str, str]:
 def _tell_old_address(user: User, old: str, *, origin: "Origin") -> None:
     """Forget the old address wherever it could still reset the password, and tell whoever reads it."""
     EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
-    mail_after_commit("email_changed", to=old, user=user, old=old, by=name_of(origin))
+    mail_after_commit("email_changed", to=old, user=user, old=old, by=origin.doer_name)
 
 
 # --- acts --------------------------------------------------------------------------------------------------------
@@ -346,7 +345,7 @@ def send_password_reset(user: User, *, origin: "Origin", site: str, at: datetime
             user, as_actor=cause, as_target=cause, origin=origin, by=origin.actor, keep=_session_of(origin), at=at
         )
     record(AuditAction.PASSWORD_RESET_SENT, origin=origin, organization=user.organization_id, about=user, at=at)
-    send_password_mail(user, kind=RESET, site=site, by=name_of(origin))
+    send_password_mail(user, kind=RESET, site=site, by=origin.doer_name)
     return user
 
 
@@ -411,7 +410,7 @@ def _switch(user: User, name: str, action: AuditAction, *, on: bool, origin: "Or
 
 def _save(user: User, names: list[str], *, origin: "Origin", at: datetime) -> None:
     """Write these columns alone, with who and when: a sign-in writes others of the same row at any time."""
-    user.modified_at, user.modified_by_name = at, name_of(origin)
+    user.modified_at, user.modified_by_name = at, origin.doer_name
     _save_unique(user, [*names, "name_key", "alias_key", "modified_at", "modified_by_name"])
 
 

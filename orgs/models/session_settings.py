@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.db import models
 
 
@@ -30,3 +32,13 @@ class SessionSettings(models.Model):
 
     def __str__(self) -> str:
         return f"Session settings of {self.organization}"
+
+    @property
+    def idle(self) -> timedelta:
+        """How long a session lives without activity."""
+        return timedelta(minutes=self.idle_minutes)
+
+    @property
+    def absolute(self) -> timedelta:
+        """How long a session lives at most."""
+        return timedelta(hours=self.absolute_hours)

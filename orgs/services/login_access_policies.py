@@ -100,7 +100,7 @@ def _switch(
     words = {True: "on", False: "off"}
     policy.any_user_login = on
     policy.version += 1
-    policy.modified_at, policy.modified_by_name = at, name_of(origin)
+    policy.modified_at, policy.modified_by_name = at, origin.doer_name
     if not on:
         policy.login_access_lost_at = at
     policy.save()
@@ -121,10 +121,3 @@ def _switch(
         sender=LoginAccessPolicy, organization=organization, cause=POLICY_CHANGED, origin=origin, at=at
     )
     return Saved(policy, visits_ended=sum(int(ended or 0) for _, ended in answers))
-
-
-def name_of(origin: "Origin") -> str:
-    """Return who changed something as created-and-modified columns have it: both names inside a visit."""
-    if origin.is_impersonating:
-        return f"{origin.user} (by {origin.actor})"
-    return str(origin.user or origin.command)

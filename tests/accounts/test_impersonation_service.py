@@ -305,6 +305,16 @@ def test_second_of_two_targets_is_refused(start: Start, own: Session, grace: Use
     assert [(visit.target, visit.ended_at) for visit in Impersonation.objects.all()] == [(grace, None)]
 
 
+def test_start_under_a_key_that_was_changed_meanwhile_is_refused(start: Start, own: Session, grace: User) -> None:
+    Session.objects.filter(pk=own.pk).update(key_hash="0" * 64)
+
+    with pytest.raises(ImpersonationRefused):
+        start(grace)
+
+    assert Impersonation.objects.count() == 0
+    assert Session.objects.get().key_hash == "0" * 64
+
+
 def test_second_of_two_is_refused_by_the_database_too(start: Start, own: Session, grace: User, alan: User) -> None:
     start(grace)
     Session.objects.filter(pk=own.pk).update(key_hash=own.key_hash)

@@ -29,7 +29,7 @@ class Cast:
     def sign_in(self, browser: Browser) -> None:
         """Sign the actor in, as Django's test client does it."""
         client = Client()
-        client.force_login(get_user_model()._default_manager.get(pk=self.actor_pk))  # noqa: SLF001  # documented name
+        client.force_login(get_user_model()._default_manager.get(pk=self.actor_pk))  # documented name
         browser.cookies = {name: morsel.value for name, morsel in client.cookies.items()}
 
     def signed_in(self, handler: Handler | None = None) -> Browser:

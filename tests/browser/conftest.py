@@ -48,7 +48,9 @@ def chromium() -> "Iterator[Browser]":
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE)
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=browser_path(), args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
+        )
         yield browser
         browser.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

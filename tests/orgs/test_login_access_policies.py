@@ -20,7 +20,6 @@ from orgs.services.login_access_policies import (
     PolicyChangedMeanwhile,
     PolicyNotAvailable,
     is_any_user_login_in_effect,
-    name_of,
     refuse_unless_savable,
     save_login_access_policy,
 )
@@ -202,9 +201,9 @@ def test_those_who_may_save_are_not_refused(acme: Organization, ada: "User") -> 
 
 
 def test_who_changed_something_is_both_inside_a_visit(ada: "User", alan: "User") -> None:
-    assert name_of(origin_of(ada)) == "Ada Lovelace"
-    assert name_of(Origin(user=alan, actor=ada, impersonation_id=7)) == "Alan Turing (by Ada Lovelace)"
-    assert name_of(Origin.automated("seed_demo")) == "seed_demo"
+    assert origin_of(ada).doer_name == "Ada Lovelace"
+    assert Origin(user=alan, actor=ada, impersonation_id=7).doer_name == "Alan Turing (by Ada Lovelace)"
+    assert Origin.automated("seed_demo").doer_name == "seed_demo"
 
 
 # --- the page, available -----------------------------------------------------------------------------------------
