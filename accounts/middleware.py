@@ -179,7 +179,9 @@ class ImpersonationMiddleware(MiddlewareMixin):
                 request, reason=str(request.ended.label)
             )
             return refused
-        query = urlencode({"next": _after_signing_in(request), "ended": request.ended.value})
+        # That both sessions ended is for the answer to the leave itself to say; another tab may come long after it.
+        why = EndCause.PARENT_SESSION_ENDED if request.ended == EndCause.LOGGED_OUT else request.ended
+        query = urlencode({"next": _after_signing_in(request), "ended": why.value})
         return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{query}")
 
 

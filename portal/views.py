@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 # A field whose name holds one of these is never shown back, whatever was typed.
 SECRET_WORDS = ("password", "secret", "token", "key", "code")
-# Fields that a form carries, not a person.
-CARRIED_FIELDS = frozenset({"csrfmiddlewaretoken", FIELD_NAME, "back", "next", "version"})
+# What a form carries or offers, and nobody typed.
+CARRIED_FIELDS = frozenset({"csrfmiddlewaretoken", FIELD_NAME, "back", "next", "version", "profile", "role"})
 
 
 # --- Setup -------------------------------------------------------------------------------------------------------

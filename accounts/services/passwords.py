@@ -42,7 +42,9 @@ def password_was_changed(user: "User", *, origin: "Origin", keep: "Session | Non
         by=origin.actor,
         keep=keep,
     )
-    record(AuditAction.PASSWORD_CHANGED, origin=origin, organization=user.organization_id, about=user)
+    # By the link in a mail nobody is signed in yet: whoever holds the link is taken to be the user, as allauth does.
+    doer = user if origin.user is None else None
+    record(AuditAction.PASSWORD_CHANGED, origin=origin, organization=user.organization_id, about=user, user=doer)
 
 
 def send_password_mail(user: "User", *, kind: PasswordMail, site: str, by: str) -> None:

@@ -152,7 +152,8 @@ def test_resetting_the_password_ends_every_session(
     assert (who(elsewhere), who(anonymous)) == ("AnonymousUser", "AnonymousUser")
     ada.refresh_from_db()
     assert ada.check_password(ANOTHER)
-    assert AuditEvent.objects.filter(action="user.password_changed").count() == 1
+    event = AuditEvent.objects.get(action="user.password_changed")
+    assert (event.user, event.about, event.delegate_user) == (ada, ada, None)
 
 
 # --- what an organization loses --------------------------------------------------------------------------------------
