@@ -80,7 +80,7 @@ demo: $(venv)/run.installed
 		--no-control-socket --log-level warning portal.wsgi
 
 test: $(venv)/develop.installed
-	@$(python) -m pytest -n auto --cov --cov-report=term $(ARGS)
+	@$(python) -m pytest -n auto --maxprocesses 8 --cov --cov-report=term $(ARGS)
 
 check: $(venv)/develop.installed
 	$(bin)/ruff check .
