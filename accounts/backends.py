@@ -3,11 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
+from .enums import OperatorRole
 from .models import User
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
 
 
@@ -39,3 +42,14 @@ class PasswordBackend(ModelBackend):
     def user_can_authenticate(self, user: Any) -> bool:  # noqa: ANN401  # Django's signature
         """Tell whether the account may be signed in to at all."""
         return bool(user.is_active and not user.is_frozen)
+
+    # Django asks these two and remembers the answer on the user; the portal's users have no tables of either.
+
+    def _get_user_permissions(self, user_obj: User) -> "QuerySet[Permission]":  # noqa: ARG002
+        return Permission.objects.none()
+
+    def _get_group_permissions(self, user_obj: User) -> "QuerySet[Permission]":
+        """Return what the group that an operator's role names may do; nobody else has a group."""
+        if not user_obj.is_staff:
+            return Permission.objects.none()
+        return Permission.objects.filter(group__name=OperatorRole(user_obj.operator_role).label)

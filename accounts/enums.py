@@ -1,5 +1,7 @@
 """The closed lists: kinds of session, why not, why it ended."""
 
+from datetime import timedelta
+
 from django.db import models
 
 
@@ -24,9 +26,61 @@ class LoginStatus(models.TextChoices):
 
 
 class Basis(models.TextChoices):
-    """What a log-in-as rests on. Grants, delegated groups and support organizations will stand beside it."""
+    """What a log-in-as rests on. A delegate's rests on a delegated group beside it."""
 
     ANY_USER = "any_user", "Administrators Can Log in as Any User"
+    GRANT = "grant", "The user's grant to the company's administrators"
+    SUPPORT_GRANT = "support_grant", "The user's grant to a support organization"
+
+
+class Access(models.TextChoices):
+    """What may be done inside a visit."""
+
+    FULL = "full", "Full access"
+    READ_ONLY = "read_only", "Read-only"
+
+
+class MailOutcome(models.TextChoices):
+    """What became of the mail that tells a user of a visit. Waiting is what a killed process leaves."""
+
+    WAITING = "waiting", "not sent yet"
+    SENT = "sent", "sent"
+    FAILED = "failed", "could not be sent"
+
+
+class GrantDuration(models.TextChoices):
+    """How long a user may grant access for: the six that Salesforce offers. One year is the most."""
+
+    NONE = "none", "No Access"
+    DAY = "day", "1 Day"
+    THREE_DAYS = "3_days", "3 Days"
+    WEEK = "week", "1 Week"
+    MONTH = "month", "1 Month"
+    YEAR = "year", "1 Year"
+
+    @property
+    def length(self) -> timedelta:
+        """How long that is; nothing for No Access."""
+        return timedelta(days=_DAYS[self])
+
+
+_DAYS = {
+    GrantDuration.NONE: 0,
+    GrantDuration.DAY: 1,
+    GrantDuration.THREE_DAYS: 3,
+    GrantDuration.WEEK: 7,
+    GrantDuration.MONTH: 30,
+    GrantDuration.YEAR: 365,
+}
+
+
+class AccessRequestState(models.TextChoices):
+    """What became of asking a user for access."""
+
+    OPEN = "open", "Open"
+    GRANTED = "granted", "Granted"
+    DECLINED = "declined", "Declined"
+    LAPSED = "lapsed", "Not answered in time"
 
 
 class OperatorRole(models.TextChoices):
@@ -47,13 +101,25 @@ class Refusal(models.TextChoices):
     NESTED = "nested", "You are already logged in as a user. Log out as that user first."
     INACTIVE = "inactive", "This user is inactive. Only active users can be logged in as."
     EXTERNAL = "external", "This is an external site user. External users are never logged in as from here."
+    NOT_DELEGATE = "not_delegate", "You are no longer a delegated administrator with login access in that group."
+    OUT_OF_REACH = "out_of_reach", "This user's role is not below a role of the delegate's groups."
+    NO_CLIMBING = (
+        "no_climbing",
+        "This user may administer more than a delegate does. Only an administrator logs in as this user.",
+    )
     EDITION = "edition", "Your organization's edition does not have Administrators Can Log in as Any User."
     PROTECTED = "protected", "This user is an administrator, and your organization protects administrators."
     NOT_PROVISIONED = (
         "not_provisioned",
         "Administrators Can Log in as Any User is not provisioned for your organization yet.",
     )
+    GRANT_EXPIRED = "grant_expired", "The access that this user granted has run out."
     OFF = "off", "Administrators Can Log in as Any User is off in Login Access Policies."
+    NO_GRANT = "no_grant", "This user has not granted your organization access."
+    NOT_AVAILABLE = (
+        "not_available",
+        "Your support organization is available to this organization's administrators only.",
+    )
 
     @property
     def short(self) -> str:
@@ -68,10 +134,16 @@ _SHORT: dict[Refusal, str] = {
     Refusal.NESTED: "already logged in",
     Refusal.INACTIVE: "inactive",
     Refusal.EXTERNAL: "external user",
+    Refusal.NOT_DELEGATE: "not a delegate",
+    Refusal.OUT_OF_REACH: "not in reach",
+    Refusal.NO_CLIMBING: "administers more",
     Refusal.EDITION: "not in edition",
     Refusal.PROTECTED: "protected",
     Refusal.NOT_PROVISIONED: "not provisioned",
+    Refusal.GRANT_EXPIRED: "grant expired",
     Refusal.OFF: "switched off",
+    Refusal.NO_GRANT: "no grant",
+    Refusal.NOT_AVAILABLE: "not available",
 }
 
 
@@ -84,14 +156,14 @@ class EndCause(models.TextChoices):
     PARENT_SESSION_ENDED = "parent_session_ended", "the administrator's own session ended"
     ENDED_BY_ADMINISTRATOR = "ended_by_administrator", "an administrator ended it"
     ENDED_BY_TARGET = "ended_by_target", "the user ended it"
-    POLICY_CHANGED = "policy_changed", "Administrators Can Log in as Any User was switched off"
+    POLICY_CHANGED = "policy_changed", "the login access policies were changed"
     DEPROVISIONED = "deprovisioned", "Administrators Can Log in as Any User is no longer provisioned"
     EDITION_CHANGED = "edition_changed", "the organization's edition no longer has this feature"
     GRANT_REVOKED = "grant_revoked", "the user took back the grant"
     GRANT_EXPIRED = "grant_expired", "the user's grant ran out"
     DELEGATE_REMOVED = "delegate_removed", "the delegated administrator was removed from the group"
     OUT_OF_REACH = "out_of_reach", "the user is no longer in reach"
-    BECAME_PROTECTED = "became_protected", "the user is an administrator and administrators are protected"
+    BECAME_PROTECTED = "became_protected", "the user is now protected from this login"
     TARGET_DEACTIVATED = "target_deactivated", "the user was deactivated"
     TARGET_BECAME_EXTERNAL = "target_became_external", "the user became an external site user"
     ACTOR_DEACTIVATED = "actor_deactivated", "the administrator was deactivated"
@@ -109,8 +181,14 @@ END_CAUSE: dict[Refusal, EndCause] = {
     Refusal.NESTED: EndCause.OUT_OF_REACH,
     Refusal.INACTIVE: EndCause.TARGET_DEACTIVATED,
     Refusal.EXTERNAL: EndCause.TARGET_BECAME_EXTERNAL,
+    Refusal.NOT_DELEGATE: EndCause.DELEGATE_REMOVED,
+    Refusal.OUT_OF_REACH: EndCause.OUT_OF_REACH,
+    Refusal.NO_CLIMBING: EndCause.BECAME_PROTECTED,
     Refusal.EDITION: EndCause.EDITION_CHANGED,
     Refusal.PROTECTED: EndCause.BECAME_PROTECTED,
     Refusal.NOT_PROVISIONED: EndCause.DEPROVISIONED,
+    Refusal.GRANT_EXPIRED: EndCause.GRANT_EXPIRED,
     Refusal.OFF: EndCause.POLICY_CHANGED,
+    Refusal.NO_GRANT: EndCause.GRANT_REVOKED,
+    Refusal.NOT_AVAILABLE: EndCause.POLICY_CHANGED,
 }

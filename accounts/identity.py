@@ -6,28 +6,22 @@ made from the models' ``_meta``, so a renamed column fails here and in a test, n
 compiler the same query would cost more than what it saves.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.apps import apps
 from django.db import connection
-from django.db.models.base import ModelState
 from django.utils.crypto import constant_time_compare
 
-from orgs.models import LoginAccessPolicy, Organization, SessionSettings
+from orgs.models import LoginAccessPolicy, Organization, SessionSettings, SupportAccess, SupportAvailability
 
 from .enums import END_CAUSE, EndCause
 from .keys import hash_key
-from .login_access import Facts, Running, may_impersonate
-from .models import Impersonation, Profile, Session, User
-
-if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.backends.utils import CursorWrapper
-    from django.db.models import Field, Model
+from .login_access import Facts, Grant, Running, may_impersonate
+from .models import DelegatedGroup, Impersonation, LoginAccessGrant, Profile, Role, Session, User
+from .statement import Columns, Part, instance_of, prepared_cursor, relate, table_of
 
 TOUCH_EVERY = timedelta(minutes=1)
 
@@ -60,19 +54,31 @@ class Identity:
     actor: User | None = None
     parent: Session | None = None
     impersonation: Impersonation | None = None
+    # Of the session that the actor opened; and of the one that is worn, where they are in two organizations.
     limits: Limits | None = None
+    worn_limits: Limits | None = None
     facts: Facts | None = None
 
-    def fault(self, *, address: str | None, at: datetime) -> Fault | None:
+    @property
+    def force_relogin(self) -> bool:
+        """Whether both sessions end when one logs out as the target: it holds if either organization says so."""
+        return any(limits.force_relogin for limits in (self.limits, self.worn_limits) if limits is not None)
+
+    def fault(self, *, address: str | None, at: datetime, asks_address: bool = True) -> Fault | None:
         """Return why this may not go on at ``at`` from ``address``, or None. The row must be live and have a user.
 
-        Of several the one that fell first: a visit closes at the moment its right was lost.
+        Of several the one that fell first: a visit closes at the moment its right was lost. ``asks_address`` is false
+        where no request of this browser asks: there is no address then that could have changed.
         """
-        faults = [*self._own_faults(address=address, at=at), *self._worn_faults(at=at)]
+        own = list(self._own_faults(address=address, at=at))
+        faults = [*own, *self._worn_faults(at=at), *self._abroad_faults(address=address, at=at)]
+        if not asks_address:
+            own, faults = ([one for one in some if one.cause != EndCause.ADDRESS_CHANGED] for some in (own, faults))
         if not faults:
             return None
         first = min(faults, key=lambda fault: fault.at)
-        return replace(first, ends_parent=any(fault.ends_parent for fault in faults))
+        # What the visit alone would have reached later ends nobody's own session any more.
+        return replace(first, ends_parent=first.ends_parent or bool(own))
 
     def _own_faults(self, *, address: str | None, at: datetime) -> Iterator[Fault]:
         """Ask of the session that the person at the keyboard opened."""
@@ -98,21 +104,33 @@ class Identity:
         """Ask of the visit: its limit, the target's password, and the rule."""
         if self.parent is None:
             return
-        visit, actor, target, facts, limits = self.impersonation, self.actor, self.user, self.facts, self.limits
-        if visit is None or actor is None or target is None or facts is None or limits is None:
+        visit, actor, target, facts = self.impersonation, self.actor, self.user, self.facts
+        if visit is None or actor is None or target is None or facts is None:
             # A worn session without its visit: no right to be there, and nothing to ask.
             yield Fault(EndCause.PARENT_SESSION_ENDED, at)
             return
-        if at >= visit.ends_at:
-            yield Fault(EndCause.TIME_LIMIT, visit.ends_at, ends_parent=limits.force_relogin)
+        ends_with_grant = facts.grant is not None and facts.grant.expires_at <= visit.ends_at
+        if at >= visit.ends_at and not ends_with_grant:
+            yield Fault(EndCause.TIME_LIMIT, visit.ends_at, ends_parent=self.force_relogin)
         if not holds_password(self.session, target):
             yield Fault(EndCause.PASSWORD_CHANGED, at)
-        running = Running(basis=visit.basis, started_at=visit.started_at)
+        running = Running(basis=visit.basis, started_at=visit.started_at, group_id=visit.group_id)
         verdict = may_impersonate(actor=actor, target=target, facts=facts, at=at, running=running)
         if verdict.refusal is not None:
-            cause = END_CAUSE[verdict.refusal]
-            lost_at = facts.login_access_lost_at if cause == EndCause.POLICY_CHANGED else None
-            yield Fault(cause, max(lost_at, visit.started_at) if lost_at else at)
+            # Whoever takes a right away may have waited for one who started: no visit ends before it began.
+            yield Fault(END_CAUSE[verdict.refusal], max(verdict.since or at, visit.started_at))
+
+    def _abroad_faults(self, *, address: str | None, at: datetime) -> Iterator[Fault]:
+        """Ask of a visit in another organization what that one's session settings say. Of one's own it was asked."""
+        limits = self.worn_limits
+        if limits is None or self.user is None or self.actor is None:
+            return
+        if self.user.organization_id == self.actor.organization_id:
+            return
+        if at >= (idle_end := self.session.idle_end(limits.idle)):
+            yield Fault(EndCause.IDLE, idle_end, ends_parent=self.force_relogin)
+        if limits.lock_to_address and self.session.address != address:
+            yield Fault(EndCause.ADDRESS_CHANGED, at)
 
     def is_touch_due(self, at: datetime) -> bool:
         """Tell whether activity is to be written down: once a minute, and when a worn key is first used."""
@@ -129,35 +147,35 @@ def holds_password(session: Session, user: User) -> bool:
 
 def identify(key: str) -> Identity | None:
     """Return who ``key`` makes of a request, live or ended, or None where no session has or had it. One query."""
-    statement = _statement(connection.vendor)
-    with _cursor() as cursor:
-        cursor.execute(statement.sql, {"key_hash": hash_key(key)})
-        row = cursor.fetchone()
-    return None if row is None else statement.read(row)
+    return next(_identities("s.key_hash = %(key_hash)s", {"key_hash": hash_key(key)}), None)
 
 
-def _cursor() -> "CursorWrapper":
-    """Return a cursor for the statement; on PostgreSQL one that prepares it, where the settings allow that.
+def open_visits(where: str, parameters: Mapping[str, Any]) -> list[Identity]:
+    """Return the visits that go on and that ``where`` tells (``i`` is the impersonation), each with all that is asked.
 
-    Django's own binds on the client and never prepares. This one is wrapped as Django wraps, so captured queries count
-    it and errors are Django's.
+    In the order of their ids. The people who take a right away ask with it what has lost its ground
+    (accounts/services/visits.py).
     """
-    if connection.vendor != "postgresql":
-        return connection.cursor()
-    # What connection.cursor() does first: the identity statement is the first of most requests.
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    if connection.connection.prepare_threshold is None:
-        return connection.cursor()
-    from .prepared import PreparedCursor  # noqa: PLC0415  # needs PostgreSQL's driver
+    return list(_identities(f"i.ended_at IS NULL AND s.ended_at IS NULL AND {where} ORDER BY s.id", parameters))
 
-    return connection._prepare_cursor(PreparedCursor(connection.connection))  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
+
+def _identities(where: str, parameters: Mapping[str, Any]) -> Iterator[Identity]:
+    statement = _statement(connection.vendor)
+    with prepared_cursor() as cursor:
+        cursor.execute(statement.sql + where, parameters)
+        rows = cursor.fetchall()
+    return (statement.read(row) for row in rows)
 
 
 # --- the statement -----------------------------------------------------------------------------------------------
 
-Converter = Callable[[Any], Any]
-
+# Not asked for: what lists sort by, and what only an administrator's pages read of a user (fetched if something does).
+# psycopg remembers how to convert a statement of up to 4,096 characters, and a test counts them.
+_LEFT_OUT = {
+    *("name_key", "alias_key", "last_login_key", "failed_logins", "locked_until"),
+    *("created_at", "created_by_name", "modified_at", "modified_by_name", "pending_email"),
+}
+_USER = tuple(field.name for field in User._meta.concrete_fields if field.name not in _LEFT_OUT)
 _PARENT = (
     "id",
     "public_id",
@@ -168,6 +186,7 @@ _PARENT = (
     "return_hash",
     "created_at",
     "last_active_at",
+    "authenticated_at",
     "ended_at",
 )
 _ACTOR = (
@@ -175,53 +194,21 @@ _ACTOR = (
     "is_active", "is_frozen", "operator_role",
 )  # fmt: skip
 _VISIT = (
-    "session", "actor_session", "organization", "actor", "target", "basis", "back", "started_at", "ends_at", "ended_at",
-    "end_cause", "handed_back_at", "actor_name", "target_name",
+    "session", "actor_session", "organization", "actor", "target", "basis", "grant", "group", "access", "back",
+    "started_at", "ends_at", "ended_at", "end_cause", "handed_back_at", "actor_name", "target_name",
 )  # fmt: skip
-_SCALARS: tuple[tuple[type["Model"], str, str], ...] = (
-    (Profile, "permission_bits", "u.profile_id"),
-    (Profile, "is_external", "u.profile_id"),
-    (Profile, "permission_bits", "a.profile_id"),
-    (SessionSettings, "idle_minutes", "u.organization_id"),
-    (SessionSettings, "absolute_hours", "u.organization_id"),
-    (SessionSettings, "force_relogin", "u.organization_id"),
-    (SessionSettings, "lock_to_address", "u.organization_id"),
-    (LoginAccessPolicy, "any_user_login", "i.organization_id"),
-    (LoginAccessPolicy, "protect_administrators", "i.organization_id"),
-    (LoginAccessPolicy, "login_access_lost_at", "i.organization_id"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One joined table: its model, the names it is read by, and where its columns start in the row."""
-
-    model: type["Model"]
-    names: tuple[str, ...]
-    start: int
-    converters: tuple[tuple[int, Converter], ...]
-
-    def read(self, row: Sequence[Any]) -> Any:  # noqa: ANN401
-        """Return the instance, or None where the join found nothing."""
-        if row[self.start] is None:
-            return None
-        values = list(row[self.start : self.start + len(self.names)])
-        for index, convert in self.converters:
-            values[index] = convert(values[index])
-        return _instance(self.model, self.names, values)
 
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
     sql: str
-    session: _Part
-    user: _Part
-    organization: _Part
-    parent: _Part
-    actor: _Part
-    visit: _Part
-    scalars_start: int
-    scalar_converters: tuple[tuple[int, Converter], ...]
+    columns: Columns
+    session: Part
+    user: Part
+    organization: Part
+    parent: Part
+    actor: Part
+    visit: Part
 
     def read(self, row: Sequence[Any]) -> Identity:
         """Return the identity that one row of the statement tells."""
@@ -229,138 +216,124 @@ class _Statement:
         user: User | None = self.user.read(row)
         if user is None:
             return Identity(session=session)
-        scalars = list(row[self.scalars_start :])
-        for index, convert in self.scalar_converters:
-            scalars[index] = convert(scalars[index])
-        bits, is_external, actor_bits, idle, absolute, force_relogin, lock, any_user, protect, lost_at = scalars
+        bits, is_external, is_delegate, idle, absolute, force_relogin, lock, *worn = self.columns.scalars_of(row)
         organization: Organization = self.organization.read(row)
-        profile = _profile(user.profile_id, user.organization_id, bits, is_external)
-        _relate(user, organization=organization, profile=profile)
-        _relate(session, user=user)
+        _relate_profile(user, organization, bits, is_external=is_external)
+        user.__dict__["is_delegate"] = is_delegate
+        relate(session, user=user)
         limits = Limits(timedelta(minutes=idle), timedelta(hours=absolute), bool(force_relogin), bool(lock))
         if session.parent_id is None:
             return Identity(session=session, user=user, actor=user, limits=limits)
+        return self._worn(row, session, user, limits, worn)
+
+    def _worn(
+        self, row: Sequence[Any], session: Session, user: User, limits: Limits, scalars: Sequence[Any]
+    ) -> Identity:
+        """Return the identity of a session in which another's account is worn."""
+        actor_bits, actor_organization_name, idle, force_relogin, lock = scalars[:5]
+        any_user_login, protect_administrators, login_access_lost_at = scalars[5:8]
+        grant_expires_at, grant_revoked_at, group_lost_at, is_delegate, is_in_reach = scalars[8:13]
+        availability, support_lost_at = scalars[13:]
+        organization = user.organization
         parent: Session = self.parent.read(row)
         actor: User = self.actor.read(row)
-        profile = _profile(actor.profile_id, actor.organization_id, actor_bits, is_external=False)
-        _relate(actor, organization=organization, profile=profile)
-        _relate(session, parent=parent)
-        _relate(parent, user=actor)
+        own = organization
+        if actor.organization_id != organization.pk:
+            own = instance_of(Organization, ("id", "name"), (actor.organization_id, actor_organization_name))
+        _relate_profile(actor, own, actor_bits, is_external=False)
+        relate(session, parent=parent)
+        relate(parent, user=actor)
+        worn_limits = Limits(timedelta(minutes=idle), limits.absolute, bool(force_relogin), bool(lock))
+        identity = Identity(
+            session=session, user=user, actor=actor, parent=parent, limits=limits, worn_limits=worn_limits
+        )
         visit: Impersonation | None = self.visit.read(row)
         if visit is None:
-            return Identity(session=session, user=user, actor=actor, parent=parent, limits=limits)
-        _relate(visit, actor=actor, target=user, session=session, organization=organization)
-        _relate(session, impersonation=visit)
-        facts = Facts(
+            return identity
+        relate(visit, actor=actor, target=user, session=session, organization=organization)
+        relate(session, impersonation=visit)
+        identity.impersonation = visit
+        identity.facts = Facts(
             edition=organization.edition,
             provisioned=organization.provisioned,
-            any_user_login=bool(any_user),
-            protect_administrators=bool(protect),
-            login_access_lost_at=lost_at,
+            any_user_login=bool(any_user_login),
+            protect_administrators=bool(protect_administrators),
+            edition_lost_at=organization.edition_lost_at,
+            deprovisioned_at=organization.deprovisioned_at,
+            login_access_lost_at=login_access_lost_at,
+            grant=Grant(visit.grant_id, grant_expires_at, grant_revoked_at) if visit.grant_id else None,
+            is_delegate=is_delegate,
+            group_id=visit.group_id if is_in_reach else None,
+            group_lost_at=group_lost_at,
+            is_support_available_to_users=availability != SupportAvailability.ADMINISTRATORS,
+            support_lost_at=support_lost_at,
             is_impersonating=True,
         )
-        return Identity(
-            session=session, user=user, actor=actor, parent=parent, impersonation=visit, limits=limits, facts=facts
-        )
+        return identity
 
 
-def _instance(model: type["Model"], names: Sequence[str], values: Sequence[Any]) -> Any:  # noqa: ANN401
-    """Return a stored instance as ``from_db`` would, without walking ``__init__`` field by field.
-
-    What is not among ``names`` is fetched when something reads it, as with ``only()``. No ``pre_init`` or ``post_init``
-    is sent. Together with :func:`_relate` it took an impersonated request from 0.53 to 0.43 of plain Django's time.
-    """
-    instance = model.__new__(model)
-    state = ModelState()
-    state.adding, state.db = False, "default"
-    instance.__dict__.update(zip(names, values, strict=True), _state=state)
-    return instance
-
-
-def _relate(instance: "Model", **related: "Model") -> None:
-    """Remember related instances as ``select_related`` does: an assignment asks the router and the ids each time."""
-    instance._state.fields_cache.update(related)  # what Field.set_cached_value() writes
-
-
-def _profile(profile_id: int, organization_id: int, bits: int, is_external: bool) -> Profile:  # noqa: FBT001
-    """Return a profile with what the rule and the gates read; the rest is fetched if a page asks for it."""
+def _relate_profile(user: User, organization: Organization, bits: int, *, is_external: bool) -> None:
+    """Give a user their organization, and a profile with what the rule and the gates read."""
     names = ("id", "organization_id", "is_external", "permission_bits")
-    profile: Profile = _instance(Profile, names, (profile_id, organization_id, bool(is_external), bits))
-    return profile
-
-
-def _names(model: type["Model"], wanted: tuple[str, ...] | None) -> tuple["Field[Any, Any]", ...]:
-    fields = tuple(model._meta.concrete_fields)
-    if wanted is None:
-        return fields
-    known = {field.name for field in fields}
-    if missing := set(wanted) - known:
-        message = f"{model.__name__} has no {', '.join(sorted(missing))}."
-        raise LookupError(message)
-    return tuple(field for field in fields if field.name in wanted)
-
-
-def _converter(field: "Field[Any, Any]", database: "BaseDatabaseWrapper") -> Converter | None:
-    """Return what makes Python of a stored value, as the ORM would."""
-    column = field.cached_col
-    converters = [*database.ops.get_db_converters(column), *column.get_db_converters(database)]
-    if not converters:
-        return None
-
-    def convert(value: Any) -> Any:  # noqa: ANN401
-        for one in converters:
-            value = one(value, column, database)
-        return value
-
-    return convert
-
-
-def _column(field: "Field[Any, Any]") -> str:
-    """Return a field's column, quoted."""
-    return connection.ops.quote_name(str(field.column))
-
-
-def _converters(fields: Sequence["Field[Any, Any]"]) -> tuple[tuple[int, Converter], ...]:
-    found = ((index, _converter(field, connection)) for index, field in enumerate(fields))
-    return tuple((index, convert) for index, convert in found if convert is not None)
+    profile: Profile = instance_of(Profile, names, (user.profile_id, user.organization_id, bool(is_external), bits))
+    relate(user, organization=organization, profile=profile)
 
 
 @cache
 def _statement(vendor: str) -> _Statement:  # noqa: ARG001  # one text for each kind of database
-    """Build the statement from the models."""
-    quote = connection.ops.quote_name
-    columns: list[str] = []
-    tables: dict[str, str] = {}
-
-    def part(alias: str, model: type["Model"], wanted: tuple[str, ...] | None = None) -> _Part:
-        fields = _names(model, wanted)
-        start = len(columns)
-        columns.extend(f"{alias}.{_column(field)}" for field in fields)
-        tables[alias] = f"{quote(model._meta.db_table)} {alias}"
-        return _Part(model, tuple(field.attname for field in fields), start, _converters(fields))
-
-    user_model = apps.get_model("accounts", "User")
+    """Build the statement from the models, up to its WHERE."""
+    columns = Columns()
     parts = {
-        "session": part("s", Session),
-        "user": part("u", user_model),
-        "organization": part("o", Organization),
-        "parent": part("p", Session, _PARENT),
-        "actor": part("a", user_model, _ACTOR),
-        "visit": part("i", Impersonation, _VISIT),
+        "session": columns.part("s", Session),
+        "user": columns.part("u", User, _USER),
+        "organization": columns.part("o", Organization),
+        "parent": columns.part("p", Session, _PARENT),
+        "actor": columns.part("a", User, _ACTOR),
+        "visit": columns.part("i", Impersonation, _VISIT),
     }
-    scalars_start = len(columns)
-    scalar_fields: list[Field[Any, Any]] = []
-    for model, name, owner in _SCALARS:
-        (field,), key, table = _names(model, (name,)), model._meta.pk, quote(model._meta.db_table)
-        scalar_fields.append(field)
-        columns.append(f"(SELECT {_column(field)} FROM {table} WHERE {_column(key)} = {owner})")  # noqa: S608
+    _select_scalars(columns)
     sql = (
-        f"SELECT {', '.join(columns)} FROM {tables['s']}"  # noqa: S608  # names from _meta, values as parameters
-        f" LEFT JOIN {tables['u']} ON u.id = s.user_id"
-        f" LEFT JOIN {tables['o']} ON o.id = u.organization_id"
-        f" LEFT JOIN {tables['p']} ON p.id = s.parent_id"
-        f" LEFT JOIN {tables['a']} ON a.id = p.user_id"
-        f" LEFT JOIN {tables['i']} ON i.id = s.id"
-        " WHERE s.key_hash = %(key_hash)s"
+        f"{columns.select()} FROM {columns.table('s')}"
+        f" LEFT JOIN {columns.table('u')} ON u.id = s.user_id"
+        f" LEFT JOIN {columns.table('o')} ON o.id = u.organization_id"
+        f" LEFT JOIN {columns.table('p')} ON p.id = s.parent_id"
+        f" LEFT JOIN {columns.table('a')} ON a.id = p.user_id"
+        f" LEFT JOIN {columns.table('i')} ON i.id = s.id"
+        " WHERE "
     )
-    return _Statement(sql=sql, scalars_start=scalars_start, scalar_converters=_converters(scalar_fields), **parts)
+    return _Statement(sql=sql, columns=columns, **parts)
+
+
+def _select_scalars(columns: Columns) -> None:
+    """Select what :class:`_Statement` reads beside the joined tables, in its order."""
+    delegates, roles = table_of(DelegatedGroup.delegates.through), table_of(DelegatedGroup.roles.through)
+    group, role = table_of(DelegatedGroup), table_of(Role)
+    columns.scalar(Profile, "permission_bits", "id = u.profile_id")
+    columns.scalar(Profile, "is_external", "id = u.profile_id")
+    columns.exists(f"SELECT 1 FROM {delegates} WHERE user_id = u.id")  # noqa: S608  # names from _meta
+    # Timeouts and address lock are each session's own: these are those of the session that the actor opened.
+    opened = "organization_id = COALESCE(a.organization_id, u.organization_id)"
+    for name in ("idle_minutes", "absolute_hours", "force_relogin", "lock_to_address"):
+        columns.scalar(SessionSettings, name, opened)
+    columns.scalar(Profile, "permission_bits", "id = a.profile_id")
+    columns.scalar(Organization, "name", "id = a.organization_id")
+    for name in ("idle_minutes", "force_relogin", "lock_to_address"):
+        # The target's, so that there are some even where a visit's row is missing.
+        columns.scalar(SessionSettings, name, "organization_id = u.organization_id")
+    for name in ("any_user_login", "protect_administrators", "login_access_lost_at"):
+        columns.scalar(LoginAccessPolicy, name, "organization_id = i.organization_id")
+    for name in ("expires_at", "revoked_at"):
+        columns.scalar(LoginAccessGrant, name, "id = i.grant_id")
+    columns.scalar(DelegatedGroup, "login_access_lost_at", "id = i.group_id")
+    columns.exists(
+        f"SELECT 1 FROM {group} g JOIN {delegates} d ON d.delegatedgroup_id = g.id"  # noqa: S608  # names from _meta
+        " WHERE g.id = i.group_id AND g.login_access AND d.user_id = a.id"
+    )
+    columns.exists(
+        f"SELECT 1 FROM {roles} r JOIN {role} x ON x.id = r.role_id, {role} y"  # noqa: S608  # names from _meta
+        " WHERE r.delegatedgroup_id = i.group_id AND y.id = u.role_id AND SUBSTR(y.path, 1, LENGTH(x.path)) = x.path"
+    )
+    for name in ("availability", "login_access_lost_at"):
+        columns.scalar(
+            SupportAccess, name, "organization_id = i.organization_id AND support_organization_id = a.organization_id"
+        )

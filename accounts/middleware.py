@@ -21,11 +21,11 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import urlencode
 
 from orgs.http import Origin, client_address, safe_path
-from orgs.permissions import Permission, RefusedInside
+from orgs.permissions import Permission, RefusedInside, RefusedReadOnly, RefusedToGuest
 
-from .enums import EndCause
+from .enums import Access, Basis, EndCause
 from .models import Session
-from .services.impersonation import end_lost_visit, hand_back
+from .services.impersonation import end_lost_visit, hand_back, may_return
 from .services.sessions import end_session
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from portal.http import PortalRequest
 
     from .identity import Fault, Identity
+    from .models import Impersonation, User
     from .session_store import SessionStore
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -165,8 +166,8 @@ class ImpersonationMiddleware(MiddlewareMixin):
         view_kwargs: dict[str, Any],  # noqa: ARG002
     ) -> "HttpResponseBase | None":
         request = cast("PortalRequest", request)
-        if request.impersonation is not None and getattr(view_func, "refused_inside", False):
-            raise RefusedInside(str(request.user))
+        if request.impersonation is not None:
+            self._refuse_what_is_not_for_visits(request, request.impersonation, view_func)
         if request.session_row is not None or not getattr(view_func, "login_required", True):
             return None
         if is_htmx(request):
@@ -184,13 +185,38 @@ class ImpersonationMiddleware(MiddlewareMixin):
         query = urlencode({"next": _after_signing_in(request), "ended": why.value})
         return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{query}")
 
+    @staticmethod
+    def _refuse_what_is_not_for_visits(
+        request: "PortalRequest", visit: "Impersonation", view_func: "Callable[..., HttpResponseBase]"
+    ) -> None:
+        """Raise where a view's own marks, or a read-only visit, speak against it (orgs/permissions.py)."""
+        if getattr(view_func, "refused_inside", False):
+            raise RefusedInside(str(request.user))
+        if visit.is_limited and getattr(view_func, "refused_to_guests", False):
+            raise RefusedToGuest
+        is_read_only = visit.access == Access.READ_ONLY and not getattr(view_func, "allowed_read_only", False)
+        if is_read_only and request.method not in SAFE_METHODS:
+            raise RefusedReadOnly(step_up_path(request))
+
+
+def step_up_path(request: "HttpRequest") -> str:
+    """Return where one steps up, and from there back to this page, or to the one whose form was sent."""
+    if is_htmx(request):
+        page: str | None = _page_of_htmx(request)
+    else:
+        page = safe_path(request.get_full_path()) if request.method == "GET" else _page_in(request, "Referer")
+    return reverse("visit_step_up") + (f"?{urlencode({'next': page})}" if page else "")
+
 
 def _after_signing_in(request: "PortalRequest") -> str:
     """Return where to go on: at the page one was at, or, after a visit, where leaving it would have led."""
     identity = request.identity
     if identity is None or identity.impersonation is None:
         return request.get_full_path()
-    return landing_of(identity.impersonation.target_id, identity.actor, back=identity.impersonation.back)
+    if not may_return(identity.parent, request.COOKIES.get(settings.RETURN_COOKIE_NAME, "")):
+        # A leaked worn key that has ended tells nobody whose account it was, or where its actor came from.
+        return reverse("home")
+    return landing_of(identity.impersonation, identity.actor)
 
 
 def come_back(request: "PortalRequest", identity: "Identity") -> "HttpResponse | None":
@@ -201,20 +227,55 @@ def come_back(request: "PortalRequest", identity: "Identity") -> "HttpResponse |
     key = hand_back(identity, request.COOKIES.get(settings.RETURN_COOKIE_NAME, ""))
     if key is None:
         return None
-    cast("SessionStore", request.session).switch(key)
+    cast("SessionStore", request.session).switch(key, row=identity.parent)
     rotate_token(request)
     messages.warning(request, f"Your visit as {visit.target_name} has ended: {cause.label}.")
-    response = HttpResponseRedirect(landing_of(visit.target_id, identity.actor, back=visit.back))
+    response = HttpResponseRedirect(landing_of(visit, identity.actor))
     delete_key_cookie(response, settings.RETURN_COOKIE_NAME)
     return response
 
 
-def landing_of(target_id: int, actor: Any, *, back: str = "") -> str:  # noqa: ANN401  # a user, or None
-    """Return where one lands after a visit: that user's page in Setup, or Home where that may not be opened."""
-    if actor is None or not actor.has_permission(Permission.VIEW_ALL_USERS):
+# After these ends a support agent no longer sees the person in the console, nor a delegate the user's page.
+_OUT_OF_SUPPORT = frozenset(
+    {EndCause.GRANT_REVOKED, EndCause.GRANT_EXPIRED, EndCause.POLICY_CHANGED, EndCause.ACTOR_LOST_PERMISSION}
+)
+_OUT_OF_REACH = frozenset(
+    {
+        EndCause.OUT_OF_REACH,
+        EndCause.DELEGATE_REMOVED,
+        EndCause.TARGET_BECAME_EXTERNAL,
+        EndCause.ACTOR_LOST_PERMISSION,
+        # Delegated administration went with it.
+        EndCause.EDITION_CHANGED,
+    }
+)
+
+
+def landing_of(visit: "Impersonation", actor: "User | None") -> str:
+    """Return where one lands after a visit: the user's page in Setup or the console, or Home where it is closed."""
+    if actor is None or not _is_in_sight(visit, actor):
         return reverse("home")
-    query = f"?{urlencode({'back': back})}" if back else ""
-    return reverse("user_detail", args=[target_id]) + query
+    if visit.basis == Basis.SUPPORT_GRANT:
+        return reverse("admin:accounts_user_change", args=[visit.target_id])
+    path = reverse("user_detail", args=[visit.target_id])
+    full = f"{path}?{urlencode({'back': visit.back})}" if visit.back else path
+    # Longer than what a sign-in leads on to: better the user's page without the way back than Home.
+    return safe_path(full) or path
+
+
+def _is_in_sight(visit: "Impersonation", actor: "User") -> bool:
+    """Tell whether the page of the person who was worn is still the actor's to open."""
+    if visit.basis == Basis.SUPPORT_GRANT:
+        return visit.end_cause not in _OUT_OF_SUPPORT
+    is_reached = visit.group_id is not None and visit.end_cause not in _OUT_OF_REACH
+    return is_reached or actor.has_permission(Permission.VIEW_ALL_USERS)
+
+
+def page_before(target: "User", actor: "User") -> str:
+    """Return the page of a user from which someone logs in as them."""
+    if target.organization_id != actor.organization_id:
+        return reverse("admin:accounts_user_change", args=[target.pk])
+    return reverse("user_detail", args=[target.pk])
 
 
 def touch(identity: "Identity", *, at: datetime) -> None:
@@ -232,9 +293,13 @@ def is_htmx(request: "HttpRequest") -> bool:
 
 def _page_of_htmx(request: "HttpRequest") -> str:
     """Return the path of the page that htmx asks from."""
-    current = request.headers.get("HX-Current-URL", "")
+    return _page_in(request, "HX-Current-URL") or "/"
+
+
+def _page_in(request: "HttpRequest", header: str) -> str | None:
+    """Return the path of the page of this site that a header names."""
     origin = f"{request.scheme}://{request.get_host()}"
-    return safe_path(current.removeprefix(origin)) or "/"
+    return safe_path(request.headers.get(header, "").removeprefix(origin))
 
 
 def _be(request: "PortalRequest", identity: "Identity | None") -> None:

@@ -3,15 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
 
+from orgs.models import SupportAccess, SupportAvailability
 from orgs.permissions import ADMINISTRATOR_BITS
 
-from .enums import Basis
 from .sort_key import sort_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
     from orgs.models import Organization
+
+    from .facts import Reach
 
 
 # Instead of a letter: the names that begin with none of A to Z.
@@ -43,6 +48,30 @@ class UserQuerySet(models.QuerySet[Any]):
         administrators: UserQuerySet = self.alias(held=held).filter(held=ADMINISTRATOR_BITS)
         return administrators
 
+    def in_reach(self, reaches: "Iterable[Reach]") -> "UserQuerySet":
+        """Keep those whose role is one of a delegate's, or below one. External users are in nobody's reach."""
+        below = Q()
+        for path in sorted({path for reach in reaches for path in reach.paths}):
+            below |= Q(role__path__startswith=path)
+        # No path is nobody; an empty condition would be everybody.
+        return self.filter(below, profile__is_external=False) if below else self.none()
+
+    def with_access_granted_to(self, support: "Organization | int", at: "datetime") -> "UserQuerySet":
+        """Keep those whose grant to a support organization runs at ``at`` and counts; its end is ``granted_until``."""
+        grant = {"support_organization": support, "is_latest": True, "revoked_at": None, "expires_at__gt": at}
+        condition = Q(**{f"login_access_grants__{name}": value for name, value in grant.items()})
+        barred = SupportAccess.objects.filter(
+            organization=OuterRef("organization"),
+            support_organization=support,
+            availability=SupportAvailability.ADMINISTRATORS,
+        )
+        counting = self.alias(
+            support_grant=FilteredRelation("login_access_grants", condition=condition),
+            held=F("profile__permission_bits").bitand(ADMINISTRATOR_BITS),
+        ).filter(~Exists(barred) | Q(held=ADMINISTRATOR_BITS), support_grant__isnull=False)
+        granted: UserQuerySet = counting.annotate(granted_until=F("support_grant__expires_at"))
+        return granted
+
     def with_initial(self, letter: str) -> "UserQuerySet":
         """Keep those whose full name, as lists sort it, begins with ``letter``; :data:`OTHER` is none of A to Z.
 
@@ -65,28 +94,6 @@ class UserQuerySet(models.QuerySet[Any]):
             )
         return found
 
-    def with_start_facts(self) -> "UserQuerySet":
-        """Fetch with each what a start reads of a target, and no more: every column costs the compiler."""
-        return self.select_related(
-            "profile", "organization__login_access_policy", "organization__session_settings"
-        ).only(
-            "username",
-            "first_name",
-            "last_name",
-            "password",
-            "is_active",
-            "organization__name",
-            "organization__edition",
-            "organization__provisioned",
-            "organization__login_access_policy__any_user_login",
-            "organization__login_access_policy__protect_administrators",
-            "organization__login_access_policy__login_access_lost_at",
-            "organization__login_access_policy__time_limit_minutes",
-            "organization__session_settings__absolute_hours",
-            "profile__permission_bits",
-            "profile__is_external",
-        )
-
 
 class SessionQuerySet(models.QuerySet[Any]):
     """Sessions."""
@@ -103,6 +110,14 @@ class ImpersonationQuerySet(models.QuerySet[Any]):
         """Keep those that have not been closed."""
         return self.filter(ended_at=None)
 
-    def resting_on_any_user_login(self, organization: "Organization") -> "ImpersonationQuerySet":
-        """Keep those of one organization that nothing but any-user login allows."""
-        return self.filter(organization=organization, basis=Basis.ANY_USER)
+
+class LoginAccessGrantQuerySet(models.QuerySet[Any]):
+    """Grants."""
+
+    def live(self, at: "datetime") -> "LoginAccessGrantQuerySet":
+        """Keep those that run at ``at``: neither replaced, nor revoked, nor run out."""
+        return self.filter(is_latest=True, revoked_at=None, expires_at__gt=at)
+
+    def to_company(self) -> "LoginAccessGrantQuerySet":
+        """Keep those to *Your Company's Administrator*."""
+        return self.filter(support_organization=None)

@@ -4,19 +4,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.signals import password_changed, password_reset
+from django.apps import apps
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.utils import timezone
 
 from orgs.http import Origin, client_address, client_agent
-from orgs.signals import any_user_login_lost
+from orgs.signals import login_access_changed
 
-from .enums import EndCause
-from .services.impersonation import end_visits_resting_on_any_user_login
+from .services.operators import make_operator_groups
 from .services.passwords import password_was_changed
 from .services.sign_in import record_failed_sign_in, record_sign_in
+from .services.visits import VisitsOf, end_lost_visits
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -56,7 +58,14 @@ def end_other_sessions(request: "HttpRequest", user: "User", **kwargs: Any) -> N
     password_was_changed(user, origin=Origin.of(request), keep=getattr(request, "session_row", None))
 
 
-@receiver(any_user_login_lost)
-def end_visits(organization: "Organization", cause: str, origin: Origin, at: datetime, **kwargs: Any) -> int:  # noqa: ARG001
-    """End the visits that rested on any-user login, in the transaction that took it away; answer how many."""
-    return end_visits_resting_on_any_user_login(organization, cause=EndCause(cause), origin=origin, at=at)
+@receiver(login_access_changed)
+def end_lost_visits_of(organization: "Organization", origin: Origin, at: datetime, **kwargs: Any) -> int:  # noqa: ARG001
+    """End the visits that the change took the ground from, in its own transaction; answer how many."""
+    return end_lost_visits(VisitsOf.organization(organization), origin=origin, at=at)
+
+
+# Django's own receiver makes each app's permissions as its turn comes: at accounts', those of orgs are there too.
+@receiver(post_migrate, sender=apps.get_app_config("accounts"))
+def give_operators_their_rights(using: str, **kwargs: Any) -> None:  # noqa: ARG001
+    """Make the groups of the operator console."""
+    make_operator_groups(using=using)

@@ -85,13 +85,15 @@ class SessionStore(SessionBase):
     def switch(self, key: str, *, row: Session | None = None) -> None:
         """Go on under ``key``, which belongs to another row; nothing of this one comes along.
 
-        With ``row`` that is a new and empty one; without, it is read when something asks for it.
+        With ``row`` that is the one, and it is not read again; without, it is read when something asks for it.
         """
         self._start_over()
         self._session_key, self._row = key, row
         if row is None:
             self._is_identified = False
             del self._session_cache
+        elif row.data:
+            self._session_cache = _without_auth_keys(self.decode(row.data))
         self.accessed, self.modified = True, False
 
     def forget(self) -> None:
@@ -115,8 +117,7 @@ class SessionStore(SessionBase):
     @staticmethod
     def _has_fault(identity: Identity) -> bool:
         """Ask again for code that reads the session without our middleware. Of the address only a request knows."""
-        address = (identity.parent or identity.session).address
-        return identity.fault(address=address, at=timezone.now()) is not None
+        return identity.fault(address=None, at=timezone.now(), asks_address=False) is not None
 
     def exists(self, session_key: str) -> bool:
         return Session.objects.filter(key_hash=hash_key(session_key)).exists()

@@ -31,7 +31,7 @@ class LoginAsMixin:
         """Log in as ``target``; ``actor`` is signed in first, or whoever this client has signed in already.
 
         It is the real thing: :exc:`accounts.services.impersonation.ImpersonationRefused` is raised where the rule says
-        no. ``start`` goes on to :func:`accounts.services.impersonation.start_impersonation` (``reason``, ``at``).
+        no. ``start`` goes on to :func:`accounts.services.impersonation.start_impersonation` (``details``, ``at``).
         """
         if actor is not None:
             self.force_login(actor)  # type: ignore[attr-defined]

@@ -2,7 +2,21 @@ from django.urls import path, re_path
 
 import orgs.converters  # noqa: F401  # registers <id:…>
 
-from .views import home, impersonation, sign_in, user_acts, user_list, users, visits
+from .views import (
+    access_requests,
+    addresses,
+    delegated_groups,
+    grants,
+    home,
+    impersonation,
+    settings,
+    sign_in,
+    user_acts,
+    user_list,
+    users,
+    visits,
+    who_can,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -21,6 +35,26 @@ urlpatterns = [
     path("setup/users/<id:user_id>/activate/", user_acts.user_activate, name="user_activate"),
     path("setup/users/<id:user_id>/deactivate/", user_acts.user_deactivate, name="user_deactivate"),
     path("setup/users/<id:user_id>/end-sessions/", user_acts.user_end_sessions, name="user_end_sessions"),
+    path("setup/delegated-groups/", delegated_groups.delegated_group_list, name="delegated_group_list"),
+    path("setup/delegated-groups/new/", delegated_groups.delegated_group_create, name="delegated_group_create"),
+    path("setup/delegated-groups/<id:group_id>/", delegated_groups.delegated_group_edit, name="delegated_group_edit"),
+    path(
+        "setup/delegated-groups/<id:group_id>/delete/",
+        delegated_groups.delegated_group_delete,
+        name="delegated_group_delete",
+    ),
+    path("visit/step-up/", impersonation.visit_step_up, name="visit_step_up"),
+    path("setup/users/<id:user_id>/ask-for-access/", access_requests.user_ask_for_access, name="user_ask_for_access"),
+    path("setup/users/<id:user_id>/who-can-log-in/", who_can.user_who_can_log_in, name="user_who_can_log_in"),
+    path("setup/login-access-grants/", grants.login_access_grants, name="login_access_grants"),
+    path("settings/", settings.settings, name="settings"),
+    path("settings/login-access/", grants.login_access, name="login_access"),
+    path("settings/who-can-log-in/", who_can.settings_who_can_log_in, name="settings_who_can_log_in"),
+    path(
+        "settings/access-requests/<id:request_id>/answer/",
+        access_requests.access_request_answer,
+        name="access_request_answer",
+    ),
     path("settings/visits/<id:visit_id>/end/", visits.visit_end, name="visit_end"),
     path("account/login/", sign_in.to_login, name="account_login_elsewhere"),
     path("account/logout/", impersonation.log_out, name="account_logout"),
@@ -38,6 +72,8 @@ urlpatterns = [
         sign_in.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
+    path("account/email/confirm/<str:token>/", addresses.email_confirm, name="account_confirm_email"),
+    path("account/email/confirmed/", addresses.email_confirmed, name="account_confirm_email_done"),
     path("account/reauthenticate/", sign_in.reauthenticate, name="account_reauthenticate"),
     path("account/inactive/", sign_in.account_inactive, name="account_inactive"),
 ]

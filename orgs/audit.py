@@ -24,9 +24,12 @@ class AuditAction(models.TextChoices):
     IMPERSONATION_STARTED = "impersonation.started", "Logged in as a user"
     IMPERSONATION_ENDED = "impersonation.ended", "Logged out as a user"
     IMPERSONATION_REFUSED = "impersonation.refused", "Refused to log in as a user"
+    IMPERSONATION_STEPPED_UP = "impersonation.stepped_up", "Stepped up to full access"
     USER_CREATED = "user.created", "User created"
     USER_CHANGED = "user.changed", "User changed"
     USER_EMAIL_CHANGED = "user.email_changed", "E-mail address changed"
+    USER_EMAIL_CHANGE_ASKED = "user.email_change_asked", "Change of an e-mail address asked for"
+    USER_EMAIL_CHANGE_WITHDRAWN = "user.email_change_withdrawn", "Change of an e-mail address withdrawn"
     USER_PROFILE_CHANGED = "user.profile_changed", "Profile of a user changed"
     USER_ROLE_CHANGED = "user.role_changed", "Role of a user changed"
     USER_ACTIVATED = "user.activated", "User activated"
@@ -42,7 +45,23 @@ class AuditAction(models.TextChoices):
     PROFILE_DELETED = "profile.deleted", "Profile deleted"
     ROLE_CREATED = "role.created", "Role created"
     ROLE_CHANGED = "role.changed", "Role changed"
+    GRANT_GIVEN = "grant.given", "Login access granted"
+    GRANT_REVOKED = "grant.revoked", "Login access revoked"
+    ACCESS_ASKED = "access.asked", "Login access asked for"
+    ACCESS_GRANTED = "access.granted", "Asked-for login access granted"
+    ACCESS_DECLINED = "access.declined", "Asked-for login access declined"
+    DELEGATED_GROUP_CREATED = "delegated_group.created", "Delegated group created"
+    DELEGATED_GROUP_CHANGED = "delegated_group.changed", "Delegated group changed"
+    DELEGATED_GROUP_DELETED = "delegated_group.deleted", "Delegated group deleted"
     ORGANIZATION_CREATED = "organization.created", "Organization created"
+    ORGANIZATION_CHANGED = "organization.changed", "Organization changed"
+    EDITION_CHANGED = "organization.edition_changed", "Edition changed"
+    ORGANIZATION_PROVISIONED = "organization.provisioned", "Any-user login provisioned"
+    ORGANIZATION_DEPROVISIONED = "organization.deprovisioned", "Any-user login deprovisioned"
+    ACCOUNT_EXECUTIVE_CHANGED = "organization.account_executive_changed", "Account Executive changed"
+    ACTIVATION_REQUESTED = "activation_request.created", "Activation requested"
+    ACTIVATION_APPROVED = "activation_request.approved", "Activation request approved"
+    ACTIVATION_DECLINED = "activation_request.declined", "Activation request declined"
 
 
 A = AuditAction
@@ -54,9 +73,12 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.IMPERSONATION_STARTED: (MANAGE_USERS, "Logged in using Login-As access for {name}"),
     A.IMPERSONATION_ENDED: (MANAGE_USERS, "Logged out using Login-As access for {name}{why}"),
     A.IMPERSONATION_REFUSED: (MANAGE_USERS, "Was refused Login-As access for {name}: {reason}"),
+    A.IMPERSONATION_STEPPED_UP: (MANAGE_USERS, "Stepped up to full access while logged in as {name}"),
     A.USER_CREATED: (MANAGE_USERS, "Created new user {name}"),
     A.USER_CHANGED: (MANAGE_USERS, "Changed {fields} of user {name}"),
     A.USER_EMAIL_CHANGED: (MANAGE_USERS, "Changed email for user {name} from {old} to {new}"),
+    A.USER_EMAIL_CHANGE_ASKED: (MANAGE_USERS, "Asked to change email for user {name} from {old} to {new}"),
+    A.USER_EMAIL_CHANGE_WITHDRAWN: (MANAGE_USERS, "Withdrew the change of email for user {name} from {old} to {new}"),
     A.USER_PROFILE_CHANGED: (MANAGE_USERS, "Changed profile for user {name} from {old} to {new}"),
     A.USER_ROLE_CHANGED: (MANAGE_USERS, "Changed role for user {name} from {old} to {new}"),
     A.USER_ACTIVATED: (MANAGE_USERS, "Activated user {name}"),
@@ -72,7 +94,23 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.PROFILE_DELETED: (PROFILES, "Deleted profile {profile}"),
     A.ROLE_CREATED: (ROLES, "Created role {role}"),
     A.ROLE_CHANGED: (ROLES, "Changed role {role}"),
+    A.GRANT_GIVEN: (MANAGE_USERS, "Granted login access to {grantee} until {until}"),
+    A.GRANT_REVOKED: (MANAGE_USERS, "Revoked login access of {grantee}"),
+    A.ACCESS_ASKED: (MANAGE_USERS, "Asked {name} for login access for {duration}"),
+    A.ACCESS_GRANTED: (MANAGE_USERS, "Granted the login access that {name} asked for"),
+    A.ACCESS_DECLINED: (MANAGE_USERS, "Declined the login access that {name} asked for"),
+    A.DELEGATED_GROUP_CREATED: (MANAGE_USERS, "Created delegated group {group}"),
+    A.DELEGATED_GROUP_CHANGED: (MANAGE_USERS, "Changed delegated group {group}"),
+    A.DELEGATED_GROUP_DELETED: (MANAGE_USERS, "Deleted delegated group {group}"),
     A.ORGANIZATION_CREATED: (COMPANY, "Created organization {name}, {edition} Edition"),
+    A.ORGANIZATION_CHANGED: (COMPANY, "Changed organization name from {old} to {new}"),
+    A.EDITION_CHANGED: (COMPANY, "Changed edition from {old} to {new}"),
+    A.ORGANIZATION_PROVISIONED: (COMPANY, "Provisioned Administrators Can Log in as Any User"),
+    A.ORGANIZATION_DEPROVISIONED: (COMPANY, "Deprovisioned Administrators Can Log in as Any User"),
+    A.ACCOUNT_EXECUTIVE_CHANGED: (COMPANY, "Changed Account Executive from {old} to {new}"),
+    A.ACTIVATION_REQUESTED: (COMPANY, "Requested activation of Administrators Can Log in as Any User"),
+    A.ACTIVATION_APPROVED: (COMPANY, "Approved the activation request of {name}"),
+    A.ACTIVATION_DECLINED: (COMPANY, "Declined the activation request of {name}"),
 }
 
 # What the trail can be narrowed to.
@@ -99,7 +137,7 @@ def build_event(  # every part of a row, by name
     """
     section, sentence = _WORDS[action]
     if about is not None:
-        words.setdefault("name", str(about))
+        words.setdefault("name", name_in(organization_id, about))
     doer = user or origin.user
     delegate = origin.actor if user is None and origin.is_impersonating else None
     return AuditEvent(
@@ -109,15 +147,15 @@ def build_event(  # every part of a row, by name
         section=section,
         sentence=sentence.format(**words),
         user=doer,
-        user_name=str(doer)
+        user_name=name_in(organization_id, doer)
         if doer
         else f"{AUTOMATED_PROCESS} ({origin.command})"
         if origin.command
         else AUTOMATED_PROCESS,
         delegate_user=delegate,
-        delegate_user_name=str(delegate) if delegate else "",
+        delegate_user_name=name_in(organization_id, delegate) if delegate else "",
         about=about,
-        about_name=str(about) if about else "",
+        about_name=name_in(organization_id, about) if about else "",
         address=origin.address,
         agent=origin.agent,
         session_public_id=origin.session_public_id,
@@ -126,6 +164,11 @@ def build_event(  # every part of a row, by name
         before=before or {},
         after=after or {},
     )
+
+
+def name_in(organization_id: int, person: "User") -> str:
+    """Return how a person is named in an organization's rows: one who is not of it with where they are from."""
+    return str(person) if person.organization_id == organization_id else f"{person} ({person.organization})"
 
 
 def record(action: AuditAction, *, origin: "Origin", organization: "Organization | int", **rest: Any) -> AuditEvent:

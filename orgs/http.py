@@ -67,6 +67,8 @@ class Origin:
     agent: str = ""
     session_public_id: uuid.UUID | None = None
     impersonation_id: int | None = None
+    # Inside a visit whose actor is no administrator of the organization: a delegate, or a support agent.
+    is_limited: bool = False
     request_id: str = ""
     command: str = ""
 
@@ -83,6 +85,7 @@ class Origin:
             agent=client_agent(request),
             session_public_id=session.public_id if session else None,
             impersonation_id=impersonation.pk if impersonation else None,
+            is_limited=impersonation is not None and impersonation.is_limited,
             request_id=getattr(request, "request_id", ""),
         )
 
@@ -99,8 +102,9 @@ class Origin:
     @property
     def doer_name(self) -> str:
         """Who does it, as created-and-modified columns have it: both names inside a visit."""
-        if self.is_impersonating:
-            return f"{self.user} (by {self.actor})"
+        if self.is_impersonating and self.user is not None and self.actor is not None:
+            abroad = self.actor.organization_id != self.user.organization_id
+            return f"{self.user} (by {self.actor}{f', {self.actor.organization}' if abroad else ''})"
         return str(self.user or self.command)
 
 

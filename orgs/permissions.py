@@ -164,6 +164,25 @@ class RefusedInside(PermissionDenied):
         super().__init__(f"This is not available while you are logged in as {name}. Log out as {name} first.")
 
 
+class RefusedToGuest(PermissionDenied):
+    """Something that is not done inside a visit by someone who is no administrator of the organization."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is for the organization's own administrators. You are logged in as a user without being one."
+        )
+
+
+class RefusedReadOnly(PermissionDenied):
+    """A change, inside a visit that is read-only so far. What was typed is given back (portal/views.py)."""
+
+    gives_back = True
+
+    def __init__(self, help_url: str) -> None:
+        self.help_url, self.help_label = help_url, "Step up to full access"
+        super().__init__("This visit is read-only: nothing was changed. To change something, step up first.")
+
+
 def permission_required(*permissions: Permission) -> Callable[[View], View]:
     """Let a view be reached only by those whose profile holds all of ``permissions``.
 
@@ -182,6 +201,18 @@ def permission_required(*permissions: Permission) -> Callable[[View], View]:
         return wrapped  # type: ignore[return-value]
 
     return decorate
+
+
+def refused_to_guests(view: View) -> View:
+    """Mark a view as refused inside a visit whose actor is no administrator of the organization; read as the above."""
+    view.refused_to_guests = True  # type: ignore[attr-defined]
+    return view
+
+
+def allowed_read_only(view: View) -> View:
+    """Mark a view that takes unsafe methods in a read-only visit too: leaving, stepping up, staying signed in."""
+    view.allowed_read_only = True  # type: ignore[attr-defined]
+    return view
 
 
 def refused_inside(view: View) -> View:

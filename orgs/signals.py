@@ -1,6 +1,20 @@
 """What other apps hear of an organization's changes, inside the transaction of the change."""
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from django.dispatch import Signal
 
-# Arguments: organization, cause (a value of accounts' EndCause), origin, at. Receivers answer how many visits ended.
-any_user_login_lost = Signal()
+if TYPE_CHECKING:
+    from .http import Origin
+    from .models import Organization
+
+# Something that visits in an organization rest on may have gone: policy, edition, provisioning, availability.
+# Arguments: organization, origin, at. Receivers ask the rule again for each, and answer how many visits ended.
+login_access_changed = Signal()
+
+
+def tell_login_access_changed(organization: "Organization", *, origin: "Origin", at: datetime) -> int:
+    """Send :data:`login_access_changed`, and return how many visits it ended."""
+    answers = login_access_changed.send(sender=type(organization), organization=organization, origin=origin, at=at)
+    return sum(int(ended or 0) for _, ended in answers)

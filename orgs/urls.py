@@ -11,6 +11,8 @@ urlpatterns = [
         name="login_access_policies",
     ),
     path("setup/company/", company.company, name="company"),
+    path("setup/company/edit/", company.company_edit, name="company_edit"),
+    path("setup/company/request-activation/", company.activation_request, name="activation_request"),
     path("setup/audit-trail/", audit_trail.audit_trail, name="audit_trail"),
     path("setup/audit-trail/<id:event_id>/", audit_trail.audit_event, name="audit_event"),
 ]

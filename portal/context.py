@@ -6,6 +6,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
+from accounts.middleware import step_up_path
 from orgs.permissions import Permission
 
 from .setup_menu import clean_query, setup_menu
@@ -26,8 +27,10 @@ def shell(request: "HttpRequest") -> dict[str, Any]:
     context = {
         "actor": getattr(request, "actor", user),
         "impersonation": getattr(request, "impersonation", None),
+        "step_up_path": SimpleLazyObject(lambda: step_up_path(request)),
         "may_have_messages": True,
         "may_open_setup": user.has_permission(Permission.VIEW_SETUP),
+        "may_open_console": user.is_staff and getattr(request, "impersonation", None) is None,
     }
     if context["may_open_setup"]:
         quick_find = _quick_find(request)

@@ -45,6 +45,8 @@ INSTALLED_APPS = [
     "portal",
     "orgs",
     "accounts",
+    # Without looking for models by itself: portal/console.py says what the console has.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
@@ -172,6 +174,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
+# Its mail would lead to a sign-up that is not there; an address that nobody has is answered like one that somebody has.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = False
@@ -185,6 +189,8 @@ ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "60/m/ip", "reset_pa
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Portal <portal@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Seconds. Without a limit a mail server that says nothing would hold up whoever waits for the answer to a click.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=10)
 
 # --- language and time -------------------------------------------------------------------------------------------
 

@@ -1,11 +1,13 @@
 """The Setup tree: one entry per page, the permission that opens it, and its words for Quick Find."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.urls import reverse
 
+from accounts.services.guards import sees_users
 from orgs.permissions import Permission
 
 QUERY_LENGTH = 100
@@ -27,6 +29,12 @@ class SetupPage:
     permission: Permission
     words: str
     description: str
+    # Where not that permission alone opens it: the answer that the page's own gate asks for, of a user.
+    opens_to: Callable[[Any], bool] | None = None
+
+    def is_open_to(self, person: Person) -> bool:
+        """Tell whether ``person`` may open it."""
+        return person.has_permission(self.permission) if self.opens_to is None else self.opens_to(person)
 
     def matches(self, query: str) -> bool:
         """Tell whether each typed word begins a word of this page, so that "login acc" finds Login Access Policies."""
@@ -66,6 +74,7 @@ SETUP_PAGES = (
         Permission.VIEW_ALL_USERS,
         "people accounts log in as freeze deactivate reset password unlock",
         "See who is here, edit them, and log in as them.",
+        opens_to=sees_users,
     ),
     SetupPage(
         "Login Access Policies",
@@ -74,6 +83,22 @@ SETUP_PAGES = (
         Permission.VIEW_SETUP,
         "administrators can log in as any user impersonate enable",
         "Decide whether administrators can log in as any user.",
+    ),
+    SetupPage(
+        "Login Access Grants",
+        "Security",
+        "login_access_grants",
+        Permission.VIEW_ALL_USERS,
+        "who granted access support administrators expire",
+        "See who has granted whom login access, and until when.",
+    ),
+    SetupPage(
+        "Delegated Administration",
+        "Security",
+        "delegated_group_list",
+        Permission.CUSTOMIZE_APPLICATION,
+        "delegated groups delegates administrators roles assignable profiles login access",
+        "Let people administer the users of some roles.",
     ),
     SetupPage(
         "View Setup Audit Trail",
@@ -88,7 +113,7 @@ SETUP_PAGES = (
         "Company Settings",
         "company",
         Permission.VIEW_SETUP,
-        "organization id edition account executive provisioned",
+        "organization id edition account executive provisioned request activation rename",
         "See the organization's edition, id and Account Executive.",
     ),
 )
@@ -101,7 +126,7 @@ def clean_query(typed: str) -> str:
 
 def setup_menu(person: Person, *, path: str = "", query: str = "") -> list[SetupGroup]:
     """Return the groups of Setup pages that ``person`` may open and that match ``query``, seen from ``path``."""
-    pages = [page for page in SETUP_PAGES if person.has_permission(page.permission) and page.matches(query)]
+    pages = [page for page in SETUP_PAGES if page.is_open_to(person) and page.matches(query)]
     return [
         SetupGroup(group, tuple(_link(page, path) for page in members))
         for group, members in groupby(pages, key=lambda page: page.group)

@@ -1,11 +1,13 @@
 from django.urls import include, path
 
 from . import views
+from .console import console
 
 urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("orgs.urls")),
     path("setup/", views.setup_home, name="setup_home"),
+    path("admin/", console.urls),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
 ]

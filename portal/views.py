@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 # A field whose name holds one of these is never shown back, whatever was typed.
 SECRET_WORDS = ("password", "secret", "token", "key", "code")
 # What a form carries or offers, and nobody typed.
-CARRIED_FIELDS = frozenset({"csrfmiddlewaretoken", FIELD_NAME, "back", "next", "version", "profile", "role"})
+CARRIED_FIELDS = frozenset(
+    {"csrfmiddlewaretoken", FIELD_NAME, "asked", "back", "from", "next", "read", "version"}
+    | {"profile", "profiles", "role", "roles"}
+)
 
 
 # --- Setup -------------------------------------------------------------------------------------------------------
@@ -159,6 +162,7 @@ def permission_denied(request: "HttpRequest", exception: Exception) -> HttpRespo
         "reason": str(exception),
         "help_url": getattr(exception, "help_url", ""),
         "help_label": getattr(exception, "help_label", ""),
+        "typed": _typed_fields(request) if getattr(exception, "gives_back", False) else [],
     }
     return render(request, "403.html", context, status=403)
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from accounts.models import Profile, Role, User
+from accounts.models import DelegatedGroup, Profile, Role, User
 from orgs.models import Organization
 from orgs.permissions import Permission
 
-from .factories import OrganizationFactory, ProfileFactory, RoleFactory, UserFactory
+from .factories import DelegatedGroupFactory, OrganizationFactory, ProfileFactory, RoleFactory, UserFactory
 
 if TYPE_CHECKING:
     from accounts.testing import PortalClient
@@ -129,6 +129,47 @@ def stranger(db: None) -> User:
         organization=OrganizationFactory.create(name="Globex"), first_name="Gus", last_name="Gorman"
     )
     return user
+
+
+@pytest.fixture
+def sales_roles(acme: Organization) -> dict[str, Role]:
+    """Sales, below it Sales Manager, and below that Sales Clerk; beside them Engineering."""
+    sales: Role = RoleFactory.create(organization=acme, name="Sales")
+    manager: Role = RoleFactory.create(organization=acme, name="Sales Manager", parent=sales)
+    clerk: Role = RoleFactory.create(organization=acme, name="Sales Clerk", parent=manager)
+    engineering: Role = RoleFactory.create(organization=acme, name="Engineering")
+    return {role.name: role for role in (sales, manager, clerk, engineering)}
+
+
+@pytest.fixture
+def barbara(make: Make, acme: Organization, sales_roles: dict[str, Role], profiles: dict[str, Profile]) -> User:
+    """A delegate over Sales, with login access, who may make Standard Users; View Setup is all that she holds."""
+    user = make("Barbara", "Liskov")
+    user.profile = ProfileFactory.create(
+        organization=acme, name="Delegated Administrator", permissions=(Permission.VIEW_SETUP,)
+    )
+    user.save()
+    DelegatedGroupFactory.create(
+        organization=acme,
+        name="Sales people",
+        delegates=[user],
+        roles=[sales_roles["Sales"]],
+        profiles=[profiles["Standard User"]],
+        login_access=True,
+    )
+    return user
+
+
+@pytest.fixture
+def sales_group(barbara: User) -> DelegatedGroup:
+    """Barbara's."""
+    return DelegatedGroup.objects.get(delegates=barbara)
+
+
+@pytest.fixture
+def rosalind(make: Make, sales_roles: dict[str, Role]) -> User:
+    """Someone in reach of Barbara."""
+    return make("Rosalind", "Franklin", role=sales_roles["Sales Clerk"])
 
 
 @pytest.fixture

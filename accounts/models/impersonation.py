@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.db import models
 
-from accounts.enums import Basis, EndCause
+from accounts.enums import Access, Basis, EndCause, MailOutcome
 from accounts.querysets import ImpersonationQuerySet
 
 
@@ -30,8 +30,34 @@ class Impersonation(models.Model):
     )
     actor_name = models.CharField(max_length=400)
     target_name = models.CharField(max_length=400)
-    basis = models.CharField(max_length=12, choices=Basis)
+    basis = models.CharField(max_length=16, choices=Basis)
+    # The grant, where it rests on one; and the delegated group, where the actor is a delegate. No constraint in the
+    # database: a group may be deleted, the visit's row stays.
+    grant = models.ForeignKey(
+        "accounts.LoginAccessGrant",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        db_index=False,
+        related_name="impersonations",
+    )
+    group = models.ForeignKey(
+        "accounts.DelegatedGroup",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        db_index=False,
+        related_name="impersonations",
+    )
+    group_name = models.CharField(max_length=80, blank=True)
     reason = models.CharField(max_length=1000, blank=True)
+    ticket = models.CharField(max_length=80, blank=True)
+    # Read-only, until the actor steps up and says why.
+    access = models.CharField(max_length=9, choices=Access, default=Access.FULL)
+    stepped_up_at = models.DateTimeField(null=True)
+    step_up_reason = models.CharField(max_length=1000, blank=True)
+    # What became of the mail that tells the target; empty where the policy asks for none.
+    mail = models.CharField(max_length=7, choices=MailOutcome, blank=True)
     # The users list as the actor left it: where *Back to Users* leads.
     back = models.CharField(max_length=500, blank=True)
     address = models.GenericIPAddressField(null=True)
@@ -70,7 +96,17 @@ class Impersonation(models.Model):
             models.Index(
                 fields=["organization", "basis"], condition=models.Q(ended_at=None), name="impersonation_open"
             ),
+            models.Index(
+                fields=["grant"],
+                condition=models.Q(ended_at=None, grant__isnull=False),
+                name="impersonation_open_by_grant",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.actor_name} as {self.target_name}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the actor is no administrator of the organization: a delegate, or a support agent."""
+        return self.group_id is not None or self.basis == Basis.SUPPORT_GRANT

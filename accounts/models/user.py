@@ -1,13 +1,17 @@
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from django.contrib.auth import get_backends
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.enums import OperatorRole
 from accounts.querysets import UserQuerySet
+from orgs.models import OrganizationKind
 from orgs.permissions import Permission
 
 from .fields import SortKeyField, UsernameField
@@ -42,6 +46,8 @@ class User(AbstractBaseUser):
         error_messages={"unique": "This username is taken. Usernames are unique everywhere, and ignore case."},
     )
     email = models.EmailField("e-mail address")
+    # What someone else entered. It counts once it is confirmed; until then nothing is sent there but the link.
+    pending_email = models.EmailField("e-mail address to be confirmed", blank=True)
     first_name = models.CharField(max_length=80, blank=True)
     last_name = models.CharField(max_length=80)
     alias = models.CharField(max_length=20, blank=True)
@@ -118,6 +124,16 @@ class User(AbstractBaseUser):
         """Whether the profile holds Modify All Data and Manage Users."""
         return self.profile.is_administrator
 
+    @cached_property
+    def is_delegate(self) -> bool:
+        """Whether this is a delegate of any group. The identity statement brings it along."""
+        return self.delegated_groups.exists()
+
+    @property
+    def is_support_agent(self) -> bool:
+        """Whether this is an operator who logs in as users that granted the vendor's support access."""
+        return self.operator_role == OperatorRole.SUPPORT
+
     @property
     def is_external(self) -> bool:
         """Whether this is an external (Experience site) user."""
@@ -126,3 +142,31 @@ class User(AbstractBaseUser):
     def is_locked(self, at: datetime) -> bool:
         """Tell whether wrong passwords have locked the account at ``at``."""
         return self.locked_until is not None and at < self.locked_until
+
+    # --- Django's own permissions: the operator console asks them, and nothing else --------------------------------
+
+    # Nobody passes every question: what an operator may do stands in two groups (accounts/services/operators.py).
+    is_superuser = False
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the operator console is theirs: an active operator, in an organization of the vendor's own."""
+        return bool(self.operator_role) and self.is_active and self.organization.kind == OrganizationKind.OPERATOR
+
+    def get_all_permissions(self, obj: "models.Model | None" = None) -> set[str]:
+        """Return what the group permits that an operator's role names; nobody else has any such permission."""
+        if not self.is_staff:
+            return set()
+        return {permission for backend in get_backends() for permission in backend.get_all_permissions(self, obj)}
+
+    def has_perm(self, perm: str, obj: "models.Model | None" = None) -> bool:
+        """Answer Django's question."""
+        return perm in self.get_all_permissions(obj)
+
+    def has_perms(self, perm_list: Iterable[str], obj: "models.Model | None" = None) -> bool:
+        """Answer the same for several."""
+        return self.get_all_permissions(obj).issuperset(perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Answer whether there is any of an app's."""
+        return any(permission.startswith(f"{app_label}.") for permission in self.get_all_permissions())

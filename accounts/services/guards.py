@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
+from accounts.facts import reaches_of
 from accounts.models import User
+from orgs.editions import Feature
 from orgs.models import Organization
 from orgs.permissions import Permission, PermissionMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from accounts.facts import Reach
     from accounts.models import Profile
+    from accounts.querysets import UserQuerySet
     from orgs.http import Origin
 
 
@@ -37,6 +43,44 @@ class LastAdministrator(PermissionDenied):
 
 class NameTaken(Exception):  # noqa: N818  # said as a page says it
     """A name or username that must be unique is somebody's already. The message is what stands beside the field."""
+
+
+# --- who sees and edits users ------------------------------------------------------------------------------------
+
+
+def is_acting_delegate(user: User) -> bool:
+    """Tell whether ``user`` administers others as a delegate: of a group, with View Setup, in an edition that has it.
+
+    Of a person whom the identity statement brought this asks the database nothing.
+    """
+    may_open_setup = user.has_permission(Permission.VIEW_SETUP)
+    return may_open_setup and user.is_delegate and user.organization.has(Feature.DELEGATED_ADMINISTRATION)
+
+
+def sees_users(user: User) -> bool:
+    """Tell whether ``user`` opens the users list and the pages of users at all; :func:`visible_to` says of whom."""
+    return user.has_permission(Permission.VIEW_ALL_USERS) or is_acting_delegate(user)
+
+
+def edits_users(user: User) -> bool:
+    """Tell whether ``user`` creates and edits users at all; a delegate does within the group's limits."""
+    return user.has_permission(Permission.MANAGE_INTERNAL_USERS) or is_acting_delegate(user)
+
+
+def visible_to(user: User, reaches: "Sequence[Reach] | None" = None) -> "UserQuerySet":
+    """Return the users whom ``user`` sees: all of the organization, or, as a delegate, those in reach.
+
+    ``reaches`` is what a delegate reaches, where it is at hand; otherwise that costs one query.
+    """
+    users: UserQuerySet = User.objects.in_organization(user.organization_id)
+    if user.has_permission(Permission.VIEW_ALL_USERS):
+        return users
+    if not is_acting_delegate(user):
+        return users.none()
+    return users.in_reach(reaches_of(user, login_access=False) if reaches is None else reaches)
+
+
+# --- what a change needs -----------------------------------------------------------------------------------------
 
 
 def holds(origin: "Origin", permission: Permission) -> bool:
@@ -70,15 +114,6 @@ def require_for_profile(origin: "Origin", profile: "Profile", *, what: str) -> N
     """Raise :class:`ModifyAllDataNeeded` where ``profile`` gives Modify All Data and ``origin`` does not hold it."""
     if holds_modify_all_data(profile) and not holds(origin, Permission.MODIFY_ALL_DATA):
         raise ModifyAllDataNeeded(what)
-
-
-def lock_organization(organization_id: int) -> Organization:
-    """Lock an organization's row until the transaction ends, so that changes of its people come one after the other.
-
-    Two who deactivate each other at the same moment would otherwise both find that an administrator is left. Not the
-    key: inserting a row that refers to the organization need not wait.
-    """
-    return Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
 
 
 def require_administrator_beside(

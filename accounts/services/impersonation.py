@@ -4,9 +4,11 @@ Starting keeps the actor's session on the server without a key, and makes a seco
 browser gets instead. So a leaked worn key never becomes an administrator's, and a kept old key opens nothing.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -15,18 +17,24 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts.enums import EndCause, LoginType, Refusal, SessionType
+from accounts.enums import Access, EndCause, LoginType, MailOutcome, Refusal, SessionType
+from accounts.facts import Target, find_target
 from accounts.identity import Fault, Identity
 from accounts.keys import hash_key, new_key
-from accounts.login_access import Facts, may_impersonate
+from accounts.login_access import Verdict, may_impersonate
 from accounts.models import Impersonation, Login, Session, User
-from orgs.audit import AuditAction, record
+from orgs.audit import AuditAction, name_in, record
+from orgs.mails import send_mail_now
+from orgs.models import AccessMode, LoginAccessPolicy
+from orgs.tickets import is_ticket
 
 from .sessions import close_visits, end_sessions, lock_ids, lock_sessions, stamp_ended
 
 if TYPE_CHECKING:
+    from accounts.enums import Basis
     from orgs.http import Origin
-    from orgs.models import Organization
+
+logger = logging.getLogger(__name__)
 
 DOUBLE_CLICK = timedelta(seconds=30)
 
@@ -45,11 +53,40 @@ class ImpersonationRefused(PermissionDenied):
         super().__init__(str(refusal.label))
 
 
+class SignInNeeded(PermissionDenied):
+    """The last sign-in is older than the organization's policy allows for a start."""
+
+    def __init__(self) -> None:
+        super().__init__("Your last sign-in is too long ago to log in as a user. Sign in again first.")
+
+
+class DetailsNeeded(Exception):  # noqa: N818  # said as a page says it
+    """The policy asks for more than one click, and nothing was told yet."""
+
+
+class DetailsWrong(Exception):  # noqa: N818  # said as a page says it
+    """What was told before a start won't do: ``fields`` holds a sentence for each field."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.fields = fields
+        super().__init__(" ".join(fields.values()))
+
+
 def help_for(refusal: Refusal) -> tuple[str, str]:
     """Return the address and the words of what would help against ``refusal``; empty where nothing on a page would."""
     if refusal in {Refusal.EDITION, Refusal.NOT_PROVISIONED, Refusal.OFF, Refusal.PROTECTED}:
         return reverse("login_access_policies"), "Login Access Policies"
     return "", ""
+
+
+@dataclass(frozen=True, slots=True)
+class StartDetails:
+    """What is told before a start, where the policy asks."""
+
+    reason: str = ""
+    ticket: str = ""
+    # Something was typed that could not be taken; the form has the words for it.
+    is_unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +113,7 @@ def start_impersonation(
     session: Session,
     target_id: int,
     origin: "Origin",
-    reason: str = "",
+    details: StartDetails | None = None,
     back: str = "",
     at: datetime | None = None,
 ) -> Started:
@@ -85,12 +122,13 @@ def start_impersonation(
     One transaction: take the key from the actor's session (which locks it and holds only for one of two starts), ask
     the rule, make the worn session and the impersonation, write the trail and the login row. If any of these can't be
     written nothing starts. Raises :class:`TargetNotFound` or :class:`ImpersonationRefused`; a refusal is recorded,
-    outside what rolls back.
+    outside what rolls back. Where the policy asks for more than one click: :class:`DetailsNeeded` without ``details``,
+    :class:`DetailsWrong` with ones that won't do, :class:`SignInNeeded`.
     """
     at = at or timezone.now()
     try:
         return _start_once(
-            actor=actor, session=session, target_id=target_id, origin=origin, reason=reason, back=back, at=at
+            actor=actor, session=session, target_id=target_id, origin=origin, details=details, back=back, at=at
         )
     except ImpersonationRefused as refused:
         if refused.refusal == Refusal.NESTED and not session.is_worn:
@@ -114,26 +152,112 @@ def _start_once(*, session: Session, target_id: int, **rest: Any) -> Started:
 
 
 def _start(
-    *, actor: User, session: Session, target_id: int, origin: "Origin", reason: str, back: str, at: datetime
+    *,
+    actor: User,
+    session: Session,
+    target_id: int,
+    origin: "Origin",
+    details: StartDetails | None,
+    back: str,
+    at: datetime,
 ) -> Started:
     key, return_token = new_key(), new_key()
-    took_key = (
-        not session.is_worn
-        and Session.objects.live()
-        .filter(pk=session.pk, key_hash=session.key_hash)
-        .update(key_hash=None, previous_key_hash=session.key_hash, return_hash=hash_key(return_token))
-        == 1
+    took_key = _take_key(session, return_token)
+    target, verdict = find_startable(actor, target_id, is_impersonating=not took_key, at=at)
+    details = what_the_policy_asks(target.policy, session, details, at=at)
+    worn = _wear(target.user, key=key, session=session, origin=origin, at=at)
+    visit = Impersonation.objects.create(
+        session=worn,
+        actor_session=session,
+        organization=target.user.organization,
+        actor=actor,
+        target=target.user,
+        actor_name=name_in(target.user.organization_id, actor),
+        target_name=str(target.user),
+        basis=cast("Basis", verdict.basis),
+        grant_id=verdict.grant_id,
+        group_id=verdict.group_id,
+        group_name=target.group_name if verdict.group_id else "",
+        reason=details.reason,
+        ticket=details.ticket,
+        access=Access.READ_ONLY if target.policy.access_mode == AccessMode.READ_ONLY_FIRST else Access.FULL,
+        mail=MailOutcome.WAITING if target.policy.mail_at_start else "",
+        back=back,
+        address=origin.address,
+        agent=origin.agent,
+        started_at=at,
+        ends_at=_end_of_visit(target, verdict, session, at),
     )
-    target = next(iter(User.objects.filter(pk=target_id).with_start_facts()), None)
+    _write_start(visit, actor, target.user, origin=origin, at=at)
+    if visit.mail:
+        transaction.on_commit(partial(_tell_target, visit, target.user), robust=True)
+    return Started(visit, worn, key, return_token)
+
+
+def find_startable(actor: User, target_id: int, *, is_impersonating: bool, at: datetime) -> tuple[Target, Verdict]:
+    """Return a user as whom ``actor`` may log in, with the rule's yes. Raises what :func:`start_impersonation` does."""
+    target = find_target(actor, target_id, is_impersonating=is_impersonating)
     if target is None:
         raise TargetNotFound
-    facts = Facts.of(target.organization, target.organization.login_access_policy, is_impersonating=not took_key)
-    verdict = may_impersonate(actor=actor, target=target, facts=facts, at=at)
+    verdict = may_impersonate(actor=actor, target=target.user, facts=target.facts, at=at)
     if verdict.refusal == Refusal.NOT_FOUND:
         raise TargetNotFound
-    if verdict.refusal is not None or verdict.basis is None:
-        raise ImpersonationRefused(verdict.refusal or Refusal.NO_PERMISSION, target)
-    worn = Session.objects.create(
+    if verdict.refusal is not None:
+        raise ImpersonationRefused(verdict.refusal, target.user)
+    return target, verdict
+
+
+def _take_key(session: Session, return_token: str) -> bool:
+    """Take the key from the actor's own session; False where it is a worn one, or another start was faster."""
+    if session.is_worn:
+        return False
+    mine = Session.objects.live().filter(pk=session.pk, key_hash=session.key_hash)
+    return mine.update(key_hash=None, previous_key_hash=session.key_hash, return_hash=hash_key(return_token)) == 1
+
+
+def what_the_policy_asks(
+    policy: LoginAccessPolicy, session: Session, details: StartDetails | None, *, at: datetime
+) -> StartDetails:
+    """Return what was told before the start; raise what the organization's policy still asks for."""
+    if is_sign_in_needed(policy, session, at=at):
+        raise SignInNeeded
+    if details is None and asks_before_start(policy):
+        raise DetailsNeeded
+    details = details or StartDetails()
+    wrong: dict[str, str] = {}
+    if policy.reason_required and not details.reason.strip():
+        wrong["reason"] = "Say why. The reason is kept with the visit, and the user reads it."
+    if words := _wrong_about_ticket(policy, details.ticket):
+        wrong["ticket"] = words
+    if wrong or details.is_unreadable:
+        raise DetailsWrong(wrong)
+    return details
+
+
+def _wrong_about_ticket(policy: LoginAccessPolicy, ticket: str) -> str:
+    """Return what is wrong about a ticket number; nothing where it fits, or none is asked."""
+    if not policy.ticket_pattern or is_ticket(policy.ticket_pattern, ticket):
+        return ""
+    what = "This is not a ticket number." if ticket else "Give the number of the ticket that this is for."
+    return f"{what} It has to match {policy.ticket_pattern}"
+
+
+def asks_before_start(policy: LoginAccessPolicy) -> bool:
+    """Tell whether there is more to a start than one click: a reason, a ticket, or reading that it is read-only."""
+    return policy.reason_required or bool(policy.ticket_pattern) or policy.access_mode != AccessMode.FULL
+
+
+def is_sign_in_needed(policy: LoginAccessPolicy, session: Session, *, at: datetime) -> bool:
+    """Tell whether the last sign-in is too long ago for what the policy asks."""
+    if policy.sign_in_again_minutes is None:
+        return False
+    oldest = at - timedelta(minutes=policy.sign_in_again_minutes)
+    return session.authenticated_at is None or session.authenticated_at < oldest
+
+
+def _wear(target: User, *, key: str, session: Session, origin: "Origin", at: datetime) -> Session:
+    """Make the session in which ``target`` is worn."""
+    return Session.objects.create(
         key_hash=hash_key(key),
         user=target,
         parent=session,
@@ -145,49 +269,62 @@ def _start(
         created_at=at,
         authenticated_at=session.authenticated_at,
     )
-    visit = Impersonation.objects.create(
-        session=worn,
-        actor_session=session,
-        organization=target.organization,
-        actor=actor,
-        target=target,
-        actor_name=str(actor),
-        target_name=str(target),
-        basis=verdict.basis,
-        reason=reason,
-        back=back,
-        address=origin.address,
-        agent=origin.agent,
-        started_at=at,
-        ends_at=_end_of_visit(target.organization, session, at),
-    )
+
+
+def _write_start(visit: Impersonation, actor: User, target: User, *, origin: "Origin", at: datetime) -> None:
+    """Write the row of the trail and that of the login history."""
+    after = {
+        "basis": visit.basis,
+        "group": visit.group_name,
+        "access": visit.access,
+        "ends_at": visit.ends_at.isoformat(),
+        "ticket": visit.ticket,
+    }
     record(
         AuditAction.IMPERSONATION_STARTED,
         origin=origin,
-        organization=target.organization,
+        organization=visit.organization_id,
         user=actor,
         about=target,
         impersonation_id=visit.pk,
         at=at,
-        after={"basis": visit.basis, "ends_at": visit.ends_at.isoformat(), "reason": reason},
+        after={name: value for name, value in after.items() if value},
     )
     Login.objects.create(
-        organization=target.organization,
+        organization_id=visit.organization_id,
         user=target,
         username=target.username,
         created_at=at,
         type=LoginType.LOGIN_AS,
         address=origin.address,
         agent=origin.agent,
-        delegate_user_name=str(actor),
+        delegate_user_name=visit.actor_name,
     )
-    return Started(visit, worn, key, return_token)
 
 
-def _end_of_visit(organization: "Organization", session: Session, at: datetime) -> datetime:
-    """Return the earliest of the time limit and the absolute end of the actor's own session."""
-    limit = timedelta(minutes=organization.login_access_policy.time_limit_minutes)
-    return min(at + limit, session.absolute_end(organization.session_settings.absolute))
+def _end_of_visit(target: Target, verdict: Verdict, session: Session, at: datetime) -> datetime:
+    """Return the earliest of time limit, grant's end, and the absolute ends of both sessions."""
+    hours, actor_hours = target.absolute_hours
+    ends = [
+        at + timedelta(minutes=target.policy.time_limit_minutes),
+        at + timedelta(hours=hours),
+        session.absolute_end(timedelta(hours=actor_hours)),
+    ]
+    if verdict.grant_id is not None and target.facts.grant is not None:
+        ends.append(target.facts.grant.expires_at)
+    return min(ends)
+
+
+def _tell_target(visit: Impersonation, target: User) -> None:
+    """Mail the target, after the commit, and write down what became of it. A mail server that is away stops nothing."""
+    try:
+        is_sent = send_mail_now("accounts/visit_started", to=target.email, user=target, visit=visit)
+        outcome = MailOutcome.SENT if is_sent else MailOutcome.FAILED
+    except Exception:
+        logger.exception("The mail that tells of visit %s could not be sent.", visit.pk)
+        outcome = MailOutcome.FAILED
+    visit.mail = outcome
+    Impersonation.objects.filter(pk=visit.pk).update(mail=outcome)
 
 
 def _record_refusal(refused: ImpersonationRefused, *, actor: User, origin: "Origin") -> None:
@@ -195,7 +332,7 @@ def _record_refusal(refused: ImpersonationRefused, *, actor: User, origin: "Orig
     record(
         AuditAction.IMPERSONATION_REFUSED,
         origin=origin,
-        organization=actor.organization_id,
+        organization=refused.target.organization_id if refused.target else actor.organization_id,
         user=actor,
         about=refused.target,
         after={"refusal": refused.refusal.value},
@@ -236,11 +373,11 @@ def leave_impersonation(
     latter case the actor's own session goes on under a new key, for the browser that holds the return cookie: the worn
     key alone never becomes the actor's, so without it both end. None where someone else was faster.
     """
-    visit, limits = identity.impersonation, identity.limits
-    if visit is None or limits is None:
+    visit = identity.impersonation
+    if visit is None:
         return None
     at = at or timezone.now()
-    ends_parent = limits.force_relogin or not _may_return(identity.parent, return_token)
+    ends_parent = identity.force_relogin or not may_return(identity.parent, return_token)
     with transaction.atomic():
         if visit.pk not in (locked := lock_ids([visit.pk, visit.actor_session_id])):
             return None
@@ -253,7 +390,7 @@ def leave_impersonation(
     return Left(visit, key)
 
 
-def _may_return(parent: Session | None, return_token: str) -> bool:
+def may_return(parent: Session | None, return_token: str) -> bool:
     """Tell whether a browser holds the return cookie that it got when the visit began."""
     if parent is None or not parent.return_hash:
         return False
@@ -284,34 +421,61 @@ def end_lost_visit(identity: Identity, fault: Fault, *, origin: "Origin") -> Non
     identity.impersonation.refresh_from_db(fields=["ended_at", "end_cause"])
 
 
-def end_visits_resting_on_any_user_login(
-    organization: "Organization", *, cause: EndCause, origin: "Origin", at: datetime
-) -> int:
-    """End every running visit of an organization that nothing but any-user login allowed. Actors keep their own."""
-    worn = Impersonation.objects.open().resting_on_any_user_login(organization).values("pk")
-    return end_sessions(Q(pk__in=worn), cause=lambda _: cause, origin=origin, at=at, noticed_at=at, by=origin.actor)
+def step_up(identity: Identity, *, reason: str, origin: "Origin", at: datetime | None = None) -> bool:
+    """Give a read-only visit full access, because its actor says why; False where it has it, or is over.
+
+    Without a reason: :class:`DetailsWrong`.
+    """
+    visit = identity.impersonation
+    if visit is None:
+        return False
+    if not reason.strip():
+        raise DetailsWrong({"reason": "Say why you need full access. The reason is kept."})
+    at = at or timezone.now()
+    with transaction.atomic():
+        if visit.pk not in lock_ids([visit.pk]):
+            return False
+        waiting = Impersonation.objects.open().filter(pk=visit.pk, access=Access.READ_ONLY)
+        if not waiting.update(access=Access.FULL, stepped_up_at=at, step_up_reason=reason):
+            return False
+        record(
+            AuditAction.IMPERSONATION_STEPPED_UP,
+            origin=origin,
+            organization=visit.organization_id,
+            user=visit.actor,
+            about=visit.target,
+            impersonation_id=visit.pk,
+            at=at,
+            before={"access": Access.READ_ONLY.value},
+            after={"access": Access.FULL.value},
+        )
+    visit.access = Access.FULL
+    return True
 
 
 def hand_back(identity: Identity, return_token: str, *, at: datetime | None = None) -> str | None:
     """Give the actor's own session a new key after an end that nobody at the keyboard asked for, or return None.
 
     The worn key and the return cookie together are exchanged once; ``handed_back_at`` decides between two who try.
+    ``identity.parent`` is the whole row then, with what it holds: nothing need look it up by its new key.
     """
     visit, parent = identity.impersonation, identity.parent
     at = at or timezone.now()
     if visit is None or parent is None or visit.end_cause == EndCause.LOGGED_OUT:
         return None
-    if not _may_return(parent, return_token):
+    if not may_return(parent, return_token):
         return None
     if Identity(parent, identity.actor, identity.actor, limits=identity.limits).fault(address=parent.address, at=at):
         return None
     key = new_key()
     with transaction.atomic():
-        is_waiting = bool(lock_sessions(Q(pk=parent.pk, key_hash=None)))
+        waiting = lock_sessions(Q(pk=parent.pk, key_hash=None))
         handed_back = Impersonation.objects.filter(pk=visit.pk, handed_back_at=None)
-        if not is_waiting or not handed_back.update(handed_back_at=at):
+        if not waiting or not handed_back.update(handed_back_at=at):
             return None
-        Session.objects.filter(pk=parent.pk).update(
-            key_hash=hash_key(key), previous_key_hash=None, return_hash="", last_active_at=at
-        )
+        (identity.parent,) = waiting
+        changes = {"key_hash": hash_key(key), "previous_key_hash": None, "return_hash": "", "last_active_at": at}
+        Session.objects.filter(pk=parent.pk).update(**changes)
+    for name, value in changes.items():
+        setattr(identity.parent, name, value)
     return key

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from accounts.enums import EndCause
 from orgs.audit import AuditAction, record
+from orgs.mails import mail_after_commit
 
-from .mails import mail_after_commit
 from .sessions import end_sessions_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def send_password_mail(user: "User", *, kind: PasswordMail, site: str, by: str) 
     key = default_token_generator.make_token(user)
     path = reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(user), "key": key})
     mail_after_commit(
-        kind.value,
+        f"accounts/{kind.value}",
         to=user.email,
         user=user,
         by=by,

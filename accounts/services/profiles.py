@@ -7,25 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from accounts.enums import EndCause
-from accounts.models import Impersonation, Profile, User
+from accounts.models import Profile, User
 from accounts.models.profile import StandardProfile
 from orgs.audit import AuditAction, record
 from orgs.editions import Feature, editions_with
 from orgs.permissions import Permission, to_bits, with_needs
+from orgs.services.guards import lock_organization, refuse_to_guest
 
-from .guards import (
-    NameTaken,
-    lock_organization,
-    require,
-    require_administrator_beside,
-    require_for_profile,
-    require_own,
-)
-from .sessions import end_sessions
+from .guards import NameTaken, require, require_administrator_beside, require_for_profile, require_own
+from .visits import VisitsOf, end_lost_visits
 
 if TYPE_CHECKING:
     from orgs.http import Origin
@@ -145,14 +137,17 @@ def update_profile(
     asked = frozenset(permissions)
     wanted = with_needs(asked)
     _refuse_change(profile, asked, wanted, origin)
-    before, was_administrator = _words_of(profile), profile.is_administrator
+    before, bits, was_administrator = _words_of(profile), profile.permission_bits, profile.is_administrator
     profile.name, profile.permission_bits = name, to_bits(wanted)
     if _words_of(profile) == before:
         return SavedProfile(profile)
     if was_administrator and not profile.is_administrator:
-        _take_administration_away(profile, origin=origin, at=at)
+        _leave_an_administrator(profile)
     profile.modified_at, profile.modified_by_name = at, origin.doer_name
     _save_unique(profile)
+    if profile.permission_bits != bits:
+        # Visits of those who hold it, and visits in their accounts: whoever gained something may be protected now.
+        end_lost_visits(VisitsOf.organization(profile.organization), origin=origin, at=at)
     record(
         AuditAction.PROFILE_CHANGED,
         origin=origin,
@@ -187,10 +182,11 @@ def delete_profile(profile: Profile, *, origin: "Origin", at: datetime | None = 
 
 
 def _begin(profile: Profile, origin: "Origin") -> Profile:
-    """Lock the organization, read the profile anew, and ask for Manage Profiles."""
+    """Lock the organization, read the profile anew, and ask for Manage Profiles. Guests of a visit are refused."""
     organization = lock_organization(profile.organization_id)
     require_own(origin, organization.pk)
     require(origin, Permission.MANAGE_PROFILES)
+    refuse_to_guest(origin)
     fresh = Profile.objects.get(pk=profile.pk)
     fresh.organization = organization
     return fresh
@@ -212,14 +208,10 @@ def _refuse_change(
     require_for_profile(origin, Profile(permission_bits=to_bits(wanted)), what="tick it")
 
 
-def _take_administration_away(profile: Profile, *, origin: "Origin", at: datetime) -> None:
-    """Make sure that an administrator is left, and end the visits of those who no longer are."""
-    holders = User.objects.filter(profile=profile)
-    if holders.able_to_sign_in().exists():
+def _leave_an_administrator(profile: Profile) -> None:
+    """Make sure that an administrator is left who can sign in, where someone loses it by this profile."""
+    if User.objects.filter(profile=profile).able_to_sign_in().exists():
         require_administrator_beside(profile.organization, profile=profile)
-    worn = Impersonation.objects.open().filter(organization=profile.organization, actor__in=holders)
-    cause = EndCause.ACTOR_LOST_PERMISSION
-    end_sessions(Q(pk__in=worn.values("pk")), cause=lambda _: cause, origin=origin, by=origin.actor, at=at)
 
 
 def _in_order(permissions: Iterable[Permission]) -> tuple[Permission, ...]:

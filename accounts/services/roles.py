@@ -14,8 +14,10 @@ from treebeard.exceptions import InvalidMoveToDescendant
 from accounts.models import Role
 from orgs.audit import AuditAction, record
 from orgs.permissions import Permission
+from orgs.services.guards import lock_organization, refuse_to_guest
 
-from .guards import NameTaken, NotInOrganization, lock_organization, require, require_own
+from .guards import NameTaken, NotInOrganization, require, require_own
+from .visits import VisitsOf, end_lost_visits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,8 +86,14 @@ def rename_role(role: Role, *, name: str, origin: "Origin", at: datetime | None 
 
 @transaction.atomic
 def move_role(role: Role, *, parent: Role | None, origin: "Origin", at: datetime | None = None) -> Role:
-    """Move a role, with everything below it, below ``parent``, or to the top."""
+    """Move a role, with everything below it, below ``parent``, or to the top.
+
+    Delegates lose the visits in the accounts that are no longer in their reach.
+    """
+    at = at or timezone.now()
     organization = _begin(role.organization_id, origin)
+    # From inside the account of someone who manages roles a delegate could widen their own reach.
+    refuse_to_guest(origin)
     role, above = Role.objects.get(pk=role.pk), _of(organization, parent)
     before = Role.objects.get_parent(role)
     if before == above:
@@ -94,11 +102,12 @@ def move_role(role: Role, *, parent: Role | None, origin: "Origin", at: datetime
         placed(lambda: _move(role, above))
     except InvalidMoveToDescendant as error:
         raise RoleBelowItself(role, above or role) from error
+    end_lost_visits(VisitsOf.organization(organization), origin=origin, at=at)
     record(
         AuditAction.ROLE_CHANGED,
         origin=origin,
         organization=organization,
-        at=at or timezone.now(),
+        at=at,
         before={"below": str(before or "")},
         after={"below": str(above or "")},
         role=role.name,

@@ -140,7 +140,8 @@ def end_sessions_of(
 ) -> int:
     """End a person's own sessions and what was worn from them (``as_actor``).
 
-    With ``as_target`` also the sessions in which another wears the account. ``keep`` and its parent stay.
+    With ``as_target`` also the sessions in which another wears the account. ``keep`` and its parent stay. ``at`` is
+    when somebody did it, and so when it was noticed too.
     """
     condition = Q(user=user) if as_target is not None else Q(user=user, parent=None)
     if keep is not None:
@@ -149,7 +150,7 @@ def end_sessions_of(
     def cause(row: Session) -> EndCause:
         return as_target if as_target is not None and row.user_id == user.pk else as_actor
 
-    return end_sessions(condition, cause=cause, origin=origin, by=by, at=at)
+    return end_sessions(condition, cause=cause, origin=origin, by=by, at=at, noticed_at=at)
 
 
 def _name_people(visits: Sequence[Impersonation]) -> None:

@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from accounts.enums import LoginStatus
-from accounts.models import Login, User
+from accounts.models import Login, Session, User
 
 if TYPE_CHECKING:
     from orgs.http import Origin
@@ -22,6 +23,18 @@ def record_sign_in(user: User, *, origin: "Origin", at: datetime | None = None) 
     User.objects.filter(pk=user.pk).update(last_login=at, failed_logins=0, locked_until=None)
     user.last_login = at
     _write(user, LoginStatus.SUCCESS, origin=origin, at=at)
+
+
+def confirm_sign_in(user: User, *, session: Session, origin: "Origin", at: datetime | None = None) -> None:
+    """Count the right password in the middle of a session as a sign-in, as the wrong ones are counted.
+
+    The session is as fresh as a new one for what asks for a fresh sign-in, and ends when it would have ended.
+    """
+    at = at or timezone.now()
+    with transaction.atomic():
+        Session.objects.live().filter(pk=session.pk).update(authenticated_at=at)
+        record_sign_in(user, origin=origin, at=at)
+    session.authenticated_at = at
 
 
 def record_failed_sign_in(username: str, *, origin: "Origin", at: datetime | None = None) -> None:

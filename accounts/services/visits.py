@@ -1,16 +1,88 @@
-"""Ending a visit that is going on, by someone else than who is inside."""
+"""Ending a visit that is going on, by something else than the person who is inside."""
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db.models import Q
 
 from accounts.enums import EndCause
+from accounts.identity import Fault, Identity, open_visits
 
-from .sessions import end_sessions
+from .sessions import end_sessions, lock_ids
 
 if TYPE_CHECKING:
-    from accounts.models import User
+    from collections.abc import Callable
+
+    from accounts.models import DelegatedGroup, LoginAccessGrant, Session, User
     from orgs.http import Origin
+    from orgs.models import Organization
+
+
+@dataclass(frozen=True, slots=True)
+class VisitsOf:
+    """Which visits a change may have taken the ground from, as the identity statement asks for them."""
+
+    where: str
+    parameters: dict[str, Any]
+
+    @classmethod
+    def organization(cls, organization: "Organization | int") -> Self:
+        """Tell the visits in an organization."""
+        key = organization if isinstance(organization, int) else organization.pk
+        return cls("i.organization_id = %(organization_id)s", {"organization_id": key})
+
+    @classmethod
+    def person(cls, user: "User") -> Self:
+        """Tell the visits that a person makes, and those in that person's account."""
+        return cls("(i.actor_id = %(user_id)s OR i.target_id = %(user_id)s)", {"user_id": user.pk})
+
+    @classmethod
+    def grant(cls, grant: "LoginAccessGrant") -> Self:
+        """Tell the visits that rest on a grant."""
+        return cls("i.grant_id = %(grant_id)s", {"grant_id": grant.pk})
+
+    @classmethod
+    def group(cls, group: "DelegatedGroup | int") -> Self:
+        """Tell the visits that rest on a delegated group."""
+        key = group if isinstance(group, int) else group.pk
+        return cls("i.group_id = %(group_id)s", {"group_id": key})
+
+
+def end_lost_visits(visits: VisitsOf, *, origin: "Origin", at: datetime) -> int:
+    """Ask the rule again for running ``visits`` and end those that it refuses now, each with its own cause.
+
+    For whoever changed what a visit may rest on, in the transaction of the change. Actors keep their own sessions.
+    Returns how many ended. What was started at the same moment, unseen here, the next request asks.
+    """
+    lost: defaultdict[Fault, list[Identity]] = defaultdict(list)
+    for identity in open_visits(visits.where, visits.parameters):
+        if fault := identity.fault(address=None, at=at, asks_address=False):
+            lost[fault].append(identity)
+    # All at once and in one order, before any is touched (accounts/services/sessions.py).
+    lock_ids([pk for lost_now in lost.values() for identity in lost_now for pk in _rows_of(identity)])
+    for fault, lost_now in lost.items():
+        ids = [pk for identity in lost_now for pk in _rows_of(identity)[: 2 if fault.ends_parent else 1]]
+        end_sessions(
+            Q(pk__in=ids),
+            cause=_always(fault.cause),
+            origin=origin,
+            # A limit that fell before was nobody's doing.
+            by=origin.actor if fault.at >= at else None,
+            at=fault.at,
+            noticed_at=max(fault.at, at),
+        )
+    return sum(map(len, lost.values()))
+
+
+def _rows_of(identity: Identity) -> tuple[int, ...]:
+    """Return the ids of a worn session and its parent."""
+    return identity.session.pk, identity.session.parent_id or identity.session.pk
+
+
+def _always(cause: EndCause) -> "Callable[[Session], EndCause]":
+    return lambda _: cause
 
 
 def end_visit_as_target(target: "User", *, visit_id: int, origin: "Origin") -> bool:
@@ -19,4 +91,4 @@ def end_visit_as_target(target: "User", *, visit_id: int, origin: "Origin") -> b
     Returns False where there is no such open visit (any more). Other people's visits are not found.
     """
     is_that_visit = Q(pk=visit_id, user=target, parent__isnull=False)
-    return end_sessions(is_that_visit, cause=lambda _: EndCause.ENDED_BY_TARGET, origin=origin, by=target) > 0
+    return end_sessions(is_that_visit, cause=_always(EndCause.ENDED_BY_TARGET), origin=origin, by=target) > 0

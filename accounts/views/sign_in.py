@@ -1,6 +1,6 @@
 """allauth's pages, mounted one by one under their own names, each with its marks."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from allauth.account import views as allauth
 from django.conf import settings
@@ -8,11 +8,17 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from accounts.enums import EndCause
-from orgs.http import safe_path
+from accounts.services.sign_in import confirm_sign_in
+from orgs.http import Origin, safe_path
 from orgs.permissions import refused_inside
+
+if TYPE_CHECKING:
+    from accounts.models import Session
+    from portal.http import PortalRequest
 
 
 class LoginView(allauth.LoginView):
@@ -23,6 +29,24 @@ class LoginView(allauth.LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return {**context, "ended": _ended(self.request.GET.get("ended", ""))}
+
+
+class ReauthenticateView(allauth.ReauthenticateView):
+    """Confirm that it is you; then the session counts as one that has just signed in (login access policies ask)."""
+
+    def form_valid(self, form: Any) -> HttpResponse:  # noqa: ANN401  # allauth's form
+        request = cast("PortalRequest", self.request)
+        confirm_sign_in(request.user, session=cast("Session", request.session_row), origin=Origin.of(request))
+        response: HttpResponse = super().form_valid(form)
+        return response
+
+    def form_invalid(self, form: Any) -> HttpResponse:  # noqa: ANN401  # allauth's form
+        user = cast("PortalRequest", self.request).user
+        user.refresh_from_db(fields=["locked_until"])
+        if user.is_locked(timezone.now()):
+            form.add_error(None, f"Too many wrong passwords. Try again after {user.locked_until:%H:%M} UTC.")
+        response: HttpResponse = super().form_invalid(form)
+        return response
 
 
 def _ended(value: str) -> str:
@@ -51,7 +75,7 @@ password_reset_done = allauth.password_reset_done
 password_reset_from_key = refused_inside(allauth.password_reset_from_key)
 password_reset_from_key_done = allauth.password_reset_from_key_done
 account_inactive = allauth.account_inactive
-reauthenticate = refused_inside(allauth.reauthenticate)
+reauthenticate = refused_inside(ReauthenticateView.as_view())
 
 
 @login_not_required

@@ -1,11 +1,13 @@
 """The users list: views, letters, search, filters and sorts, every state of it in the address."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models import F
 from django.http import QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,14 +17,19 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from accounts.enums import Refusal
-from accounts.login_access import Facts, Verdict, may_impersonate
-from accounts.models import Profile, Role, User
+from accounts.facts import ListFacts, Reach, reaches_of
+from accounts.login_access import MORE_THAN_DELEGATED_BITS, Facts, Verdict, may_impersonate
+from accounts.models import LoginAccessGrant, Profile, Role, User
 from accounts.querysets import OTHER
+from accounts.services.guards import edits_users, holds, is_acting_delegate, visible_to
 from accounts.services.impersonation import help_for
 from accounts.services.users import UserAct, refusal_of
+from orgs.editions import Feature
 from orgs.http import Origin, safe_path
 from orgs.paging import keyset_page
-from orgs.permissions import Permission, permission_required
+from orgs.permissions import Permission
+
+from .gates import for_those_who_see_users
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -37,6 +44,7 @@ VIEWS = {
     "administrators": "Administrators",
     "external": "External",
     "frozen": "Frozen",
+    "granted": "Granted me access",
 }
 LETTERS = (*ascii_uppercase, OTHER)
 SORTS = {
@@ -93,6 +101,14 @@ class ListState:
             role=_id(query.get("role", "")),
             sort=sort if sort.removeprefix("-") in SORTS else "name",
             cursor=query.get("cursor", ""),
+        )
+
+    def known(self, *, profiles: Container[int], roles: Container[int]) -> "ListState":
+        """Return the same without a profile or role that is none of these."""
+        return replace(
+            self,
+            profile=self.profile if self.profile in profiles else 0,
+            role=self.role if self.role in roles else 0,
         )
 
     @property
@@ -167,44 +183,41 @@ class Row:
 
 
 @require_safe
-@permission_required(Permission.VIEW_ALL_USERS)
+@for_those_who_see_users
 def user_list(request: "HttpRequest") -> "HttpResponse":
-    """List the users of one's organization. htmx takes the list alone, while one types."""
+    """List the users whom one sees. htmx takes the list alone, while one types."""
     request = cast("PortalRequest", request)
     organization = request.user.organization
-    profiles = {profile.pk: profile for profile in Profile.objects.filter(organization=organization).order_by("name")}
-    roles = {role.pk: role for role in Role.objects.filter(organization=organization).order_by("path")}
-    state = ListState.read(request.GET)
+    seen = _Seen.of(request.user)
     # Another organization's are unknown here, and what is unknown is not asked for.
-    state = replace(
-        state,
-        profile=state.profile if state.profile in profiles else 0,
-        role=state.role if state.role in roles else 0,
-    )
-    found = users_in(state, organization_id=organization.pk, profiles=profiles.values())
+    state = ListState.read(request.GET).known(profiles=seen.profiles, roles=seen.roles)
+    found = users_in(state, seen)
     page = keyset_page(
         found.only(*COLUMNS),
         order=(SORTS[state.sort_column][0], "id"),
         cursor=state.cursor,
         descending=state.is_descending,
     )
+    users = seen.related(page.rows)
     facts = Facts.of(organization, organization.login_access_policy, is_impersonating=request.impersonation is not None)
-    rows = _rows(request, page.rows, profiles=profiles, roles=roles, facts=facts)
-    has_login, note = _login_column(request, rows, facts)
-    may_edit = request.user.has_permission(UserAct.EDIT.permission)
+    of_list = ListFacts.of(request.actor, facts, users)
+    rows = _rows(request, users, of_list, seen)
+    has_login, note = _login_column(request, rows, of_list.shared)
+    may_edit = edits_users(request.user)
     context = {
         "organization": organization,
+        "sees_everyone": seen.reaches is None,
         "state": state,
         "rows": rows,
         "has_login": has_login,
         "has_actions": has_login or may_edit,
-        "may_create": may_edit,
+        "may_create": may_edit and not Origin.of(request).is_limited,
         "note": note,
         "note_help": help_for(note.refusal) if note is not None and note.refusal else ("", ""),
         "back": (back := state.path_to_come_back()),
         "back_query": urlencode({"back": back}),
-        "profiles": profiles.values(),
-        "roles": roles.values(),
+        "profiles": seen.profiles.values(),
+        "roles": seen.roles.values(),
         "summary": _summary(found),
         "next_url": state.url(cursor=page.next_cursor) if page.next_cursor else "",
         "previous_url": state.url(cursor=page.previous_cursor) if page.previous_cursor else "",
@@ -218,9 +231,39 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
     return response
 
 
-def users_in(state: ListState, *, organization_id: int, profiles: Collection[Profile]) -> "QuerySet[User]":
-    """Return the users that ``state`` asks for. Profiles are at hand, so that no view joins them."""
-    found = User.objects.in_organization(organization_id)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one person's list is about: the organization's profiles, its roles, and, of a delegate, what is in reach."""
+
+    user: User
+    profiles: dict[int, Profile]
+    roles: dict[int, Role]
+    # None where one sees everyone.
+    reaches: "Sequence[Reach] | None"
+
+    @classmethod
+    def of(cls, user: User) -> "_Seen":
+        """Collect: two queries, and one for a delegate's groups."""
+        organization = user.organization_id
+        profiles = {one.pk: one for one in Profile.objects.filter(organization=organization).order_by("name")}
+        roles = {one.pk: one for one in Role.objects.filter(organization=organization).order_by("path")}
+        if user.has_permission(Permission.VIEW_ALL_USERS):
+            return cls(user, profiles, roles, None)
+        reaches = reaches_of(user, login_access=False)
+        in_reach = {pk: role for pk, role in roles.items() if any(reach.has(role.path) for reach in reaches)}
+        return cls(user, profiles, in_reach, reaches)
+
+    def related(self, users: Sequence[User]) -> Sequence[User]:
+        """Give users their profile and role without a query: they are at hand."""
+        for user in users:
+            user.profile = self.profiles.get(user.profile_id) or user.profile
+            user.role = self.roles.get(user.role_id or 0) or user.role
+        return users
+
+
+def users_in(state: ListState, seen: _Seen) -> "QuerySet[User]":
+    """Return the users that ``state`` asks for, of those who are seen. Profiles are at hand, so no view joins them."""
+    found, profiles = visible_to(seen.user, seen.reaches), seen.profiles.values()
     if state.view == "active":
         found = found.active()
     elif state.view == "inactive":
@@ -231,6 +274,8 @@ def users_in(state: ListState, *, organization_id: int, profiles: Collection[Pro
         found = found.filter(profile__in=[profile.pk for profile in profiles if profile.is_external])
     elif state.view == "frozen":
         found = found.filter(is_frozen=True)
+    elif state.view == "granted":
+        found = found.filter(pk__in=granted_to(seen.user, at=timezone.now()))
     if state.letter:
         found = found.with_initial(state.letter)
     if state.profile:
@@ -241,30 +286,38 @@ def users_in(state: ListState, *, organization_id: int, profiles: Collection[Pro
     return narrowed
 
 
-def _rows(
-    request: "PortalRequest",
-    users: Sequence[User],
-    *,
-    profiles: dict[int, Profile],
-    roles: dict[int, Role],
-    facts: Facts,
-) -> list[Row]:
-    """Return the lines of a page. Nothing is asked of the database: profiles and roles are at hand."""
+def granted_to(user: User, *, at: datetime) -> "QuerySet[User]":
+    """Return whom ``user`` may log in as by a grant that is live at ``at``, any-user login or not.
+
+    Set and rule agree (tests/accounts/test_users_list.py). One query more for a delegate's groups.
+    """
+    grants = LoginAccessGrant.objects.live(at).to_company().filter(organization=user.organization_id)
+    givers = User.objects.active().filter(pk__in=grants.values("user"), profile__is_external=False).exclude(pk=user.pk)
+    if not user.is_administrator:
+        held = F("profile__permission_bits").bitand(MORE_THAN_DELEGATED_BITS)
+        reaches = reaches_of(user) if is_acting_delegate(user) else ()
+        givers = givers.in_reach(reaches).alias(held=held).filter(held=0)
+    found: QuerySet[User] = givers if user.organization.has(Feature.GRANT_TO_ADMINISTRATORS) else givers.none()
+    return found
+
+
+def _rows(request: "PortalRequest", users: Sequence[User], of_list: ListFacts, seen: _Seen) -> list[Row]:
+    """Return the lines of a page. Nothing is asked of the database."""
     origin, at, base = Origin.of(request), timezone.now(), reverse("user_list")
-    rows = []
-    for user in users:
-        user.profile = profiles.get(user.profile_id) or user.profile
-        user.role = roles.get(user.role_id or 0) or user.role
-        rows.append(
-            Row(
-                user=user,
-                username=user.username,
-                url=f"{base}{user.pk}/",
-                may_edit=refusal_of(UserAct.EDIT, user, origin=origin) is None,
-                login=may_impersonate(actor=request.actor, target=user, facts=facts, at=at),
-            )
+    # Who sees everyone and edits as a delegate has what is in reach fetched once, not for each line.
+    reaches = seen.reaches
+    if reaches is None and not holds(origin, UserAct.EDIT.permission) and is_acting_delegate(seen.user):
+        reaches = reaches_of(seen.user, login_access=False)
+    return [
+        Row(
+            user=user,
+            username=user.username,
+            url=f"{base}{user.pk}/",
+            may_edit=refusal_of(UserAct.EDIT, user, origin=origin, reaches=reaches) is None,
+            login=may_impersonate(actor=request.actor, target=user, facts=of_list.about(user), at=at),
         )
-    return rows
+        for user in users
+    ]
 
 
 def _login_column(request: "PortalRequest", rows: Sequence[Row], facts: Facts) -> tuple[bool, Verdict | None]:

@@ -4,20 +4,24 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
-from django.http import HttpResponseRedirect
+from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.facts import find_target
 from accounts.forms import UserForm
-from accounts.login_access import Facts, may_impersonate
+from accounts.login_access import is_healed_by_grant, may_impersonate
 from accounts.models import Login, Role, User
-from accounts.presence import browser_words, last_active, live_sessions_of, visits_of
-from accounts.services.guards import NameTaken
+from accounts.presence import browser_words, last_active, live_sessions_of, visits_of, worn_now
+from accounts.services.access_requests import open_requests
+from accounts.services.grants import grantees_of
+from accounts.services.guards import NameTaken, visible_to
 from accounts.services.impersonation import help_for
 from accounts.services.users import (
+    NotDelegated,
     UserAct,
     UserChangedMeanwhile,
     UserDetails,
@@ -26,35 +30,40 @@ from accounts.services.users import (
     update_user,
     version_of,
 )
+from accounts.who_can import Standing, who_can
 from orgs.http import Origin, safe_path
 from orgs.models import AuditEvent
-from orgs.permissions import Permission, permission_required
+from orgs.permissions import Permission, refused_to_guests
+
+from .gates import for_those_who_edit_users, for_those_who_see_users
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django.http import HttpRequest, HttpResponse
 
+    from accounts.login_access import Facts
+    from orgs.models import LoginAccessPolicy
     from portal.http import PortalRequest
 
 SHOWN = 10
+SHOWN_OF_WHO_CAN = 5
 
 
 # --- the page ----------------------------------------------------------------------------------------------------
 
 
 @require_safe
-@permission_required(Permission.VIEW_ALL_USERS)
+@for_those_who_see_users
 def user_detail(request: "HttpRequest", user_id: int) -> "HttpResponse":
     """Show a user: who they are, who is there now, what was done, and what one may do."""
     request = cast("PortalRequest", request)
     user, at = find_user(request, user_id), timezone.now()
-    organization = request.user.organization
-    facts = Facts.of(organization, organization.login_access_policy, is_impersonating=request.impersonation is not None)
-    login = may_impersonate(actor=request.actor, target=user, facts=facts, at=at)
-    settings = organization.session_settings
+    target = find_target(request.actor, user.pk, is_impersonating=request.impersonation is not None)
+    if target is None:  # pragma: no cover  # nobody is ever deleted
+        raise Http404
+    settings = request.user.organization.session_settings
     sessions = live_sessions_of(user, settings, at=at)
-    visits = visits_of(user, settings, at=at, limit=SHOWN)
     may_monitor = request.user.has_permission(Permission.MONITOR_LOGIN_HISTORY)
     context = {
         **_about(request, user),
@@ -62,11 +71,12 @@ def user_detail(request: "HttpRequest", user_id: int) -> "HttpResponse":
         "role_path": role_path(user),
         "is_locked": user.is_locked(at),
         "acts": _acts(request, user, at=at),
-        "login": login,
-        "login_help": help_for(login.refusal) if login.refusal else ("", ""),
+        **_login(request, user, target.facts, at=at),
+        **_access(request, user, target.policy, at=at),
         "active_at": last_active(sessions),
-        "visits_now": [visit for visit in visits if visit.is_live],
-        "visits": visits if may_monitor else None,
+        "visits_now": worn_now(sessions, at=at),
+        "visits": visits_of(user, settings, at=at, limit=SHOWN, policy=target.policy) if may_monitor else None,
+        "shows_reasons": request.user.has_permission(Permission.VIEW_ALL_DATA),
         "sessions": sessions if may_monitor else None,
         "logins": login_rows_of(user, limit=SHOWN) if may_monitor else None,
         "changes": changes_of(user, limit=SHOWN),
@@ -74,8 +84,32 @@ def user_detail(request: "HttpRequest", user_id: int) -> "HttpResponse":
     return render(request, "accounts/user_detail.html", context)
 
 
+def _login(request: "PortalRequest", user: User, facts: "Facts", *, at: "datetime") -> dict[str, Any]:
+    """Return whether one may log in as ``user``; if not, what would help: a page, or asking them."""
+    login = may_impersonate(actor=request.actor, target=user, facts=facts, at=at)
+    may_ask = is_healed_by_grant(login, actor=request.actor, target=user, facts=facts, at=at)
+    return {
+        "login": login,
+        "login_help": help_for(login.refusal) if login.refusal else ("", ""),
+        "may_ask": may_ask,
+        "asked": open_requests(at=at, requester=request.actor, user=user).first() if may_ask else None,
+    }
+
+
+def _access(request: "PortalRequest", user: User, policy: "LoginAccessPolicy", *, at: "datetime") -> dict[str, Any]:
+    """Return the live grants of ``user``, who can log in as them, and their groups: for View All Users."""
+    if not request.user.has_permission(Permission.VIEW_ALL_USERS):
+        return {}
+    standing = Standing.of(user, policy)
+    return {
+        "who_can": who_can(standing, at=at, size=SHOWN_OF_WHO_CAN).rows,
+        "grants": [row for row in grantees_of(user, at=at, standing=standing) if row.grant],
+        "groups": user.delegated_groups.order_by("name", "id")[:SHOWN],
+    }
+
+
 @require_safe
-@permission_required(Permission.VIEW_ALL_USERS)
+@for_those_who_see_users
 def user_summary(request: "HttpRequest", user_id: int) -> "HttpResponse":
     """Show what a user may do, and where that comes from."""
     request = cast("PortalRequest", request)
@@ -86,8 +120,11 @@ def user_summary(request: "HttpRequest", user_id: int) -> "HttpResponse":
 
 
 def find_user(request: "PortalRequest", user_id: int) -> User:
-    """Return a user of one's own organization; another's is not found, like one that never was."""
-    users = User.objects.in_organization(request.user.organization_id).select_related("profile", "role")
+    """Return a user whom one sees; all others are not found, like one that never was.
+
+    One query, and one for what a delegate reaches.
+    """
+    users = visible_to(request.user).select_related("profile", "role")
     user: User = get_object_or_404(users, pk=user_id)
     user.organization = request.user.organization
     return user
@@ -160,7 +197,7 @@ def _about(request: "PortalRequest", user: User) -> dict[str, Any]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@permission_required(Permission.MANAGE_INTERNAL_USERS)
+@for_those_who_edit_users
 def user_edit(request: "HttpRequest", user_id: int) -> "HttpResponse":
     """Edit a user."""
     request = cast("PortalRequest", request)
@@ -176,19 +213,31 @@ def user_edit(request: "HttpRequest", user_id: int) -> "HttpResponse":
     )
     if request.method == "POST" and form.is_valid():
         try:
-            saved = update_user(user, form.details(), origin=origin, version=form.cleaned_data["version"])
+            site, version = request.build_absolute_uri("/"), form.cleaned_data["version"]
+            saved = update_user(user, form.details(), origin=origin, site=site, version=version)
         except NameTaken as taken:
             form.add_error("username", str(taken))
+        except NotDelegated as refusal:
+            form.refuse(refusal)
         except UserChangedMeanwhile as changed:
             return _changed_meanwhile(request, form, changed)
         else:
-            messages.success(request, f"{saved} has been saved.")
+            messages.success(request, _saved_words(saved, user))
             return HttpResponseRedirect(page_of(saved, back=back_of(request)))
     return _form_page(request, form, user)
 
 
 def _initial(user: User) -> dict[str, Any]:
-    return {field.name: getattr(user, field.name) for field in fields(UserDetails)}
+    details = UserDetails.of(user)
+    return {field.name: getattr(details, field.name) for field in fields(details)}
+
+
+def _saved_words(saved: User, before: User) -> str:
+    """Return what is said of a save, and where a mail went to confirm a new address."""
+    words = f"{saved} has been saved."
+    if saved.pending_email in {"", before.pending_email}:
+        return words
+    return f"{words} A mail with a link went to {saved.pending_email}: the new address counts once it is confirmed."
 
 
 def _changed_meanwhile(request: "PortalRequest", form: UserForm, changed: UserChangedMeanwhile) -> "HttpResponse":
@@ -196,13 +245,16 @@ def _changed_meanwhile(request: "PortalRequest", form: UserForm, changed: UserCh
     user = changed.user
     now, typed = UserDetails.of(user), form.details().normalized()
     labels = {name: field.label or name.replace("_", " ") for name, field in form.fields.items()}
+    if user.pending_email:
+        labels["email"] += " that waits to be confirmed"
     stored = [(labels[name], getattr(now, name)) for name in now.different_from(typed)]
     form.data = {**request.POST.dict(), "version": version_of(user)}
     return _form_page(request, form, user, changed_by=user.modified_by_name, stored=stored, status=409)
 
 
+@refused_to_guests
 @require_http_methods(["GET", "HEAD", "POST"])
-@permission_required(Permission.MANAGE_INTERNAL_USERS)
+@for_those_who_edit_users
 def user_create(request: "HttpRequest") -> "HttpResponse":
     """Create a user, who gets a mail to choose a password."""
     request = cast("PortalRequest", request)
@@ -214,6 +266,8 @@ def user_create(request: "HttpRequest") -> "HttpResponse":
             user = create_user(organization, form.details(), origin=origin, site=site)
         except NameTaken as taken:
             form.add_error("username", str(taken))
+        except NotDelegated as refusal:
+            form.refuse(refusal)
         else:
             words = f"{user} has been created. A mail to choose a password is on its way to {user.email}."
             messages.success(request, words)

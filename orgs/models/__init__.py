@@ -1,6 +1,19 @@
+from .activation_request import ActivationRequest, ActivationState
 from .audit_event import AuditEvent
-from .login_access_policy import LoginAccessPolicy
+from .login_access_policy import AccessMode, LoginAccessPolicy
 from .organization import Organization, OrganizationKind
 from .session_settings import SessionSettings
+from .support_access import SupportAccess, SupportAvailability
 
-__all__ = ["AuditEvent", "LoginAccessPolicy", "Organization", "OrganizationKind", "SessionSettings"]
+__all__ = [
+    "AccessMode",
+    "ActivationRequest",
+    "ActivationState",
+    "AuditEvent",
+    "LoginAccessPolicy",
+    "Organization",
+    "OrganizationKind",
+    "SessionSettings",
+    "SupportAccess",
+    "SupportAvailability",
+]

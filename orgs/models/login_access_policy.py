@@ -2,6 +2,14 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 SHORTEST_VISIT, LONGEST_VISIT = 5, 480
+LONGEST_SIGN_IN_AGE = 1440
+
+
+class AccessMode(models.TextChoices):
+    """What a visit may do when it begins."""
+
+    FULL = "full", "Full access"
+    READ_ONLY_FIRST = "read_only_first", "Read-only first, with a step up to full access that asks for a reason"
 
 
 class LoginAccessPolicy(models.Model):
@@ -15,6 +23,16 @@ class LoginAccessPolicy(models.Model):
     time_limit_minutes = models.PositiveSmallIntegerField(
         default=60, validators=[MinValueValidator(SHORTEST_VISIT), MaxValueValidator(LONGEST_VISIT)]
     )
+    reason_required = models.BooleanField(default=False)
+    # RE2's syntax, for the whole of a ticket number; and where a ticket is to be read, with {ticket} in it.
+    ticket_pattern = models.CharField(max_length=200, blank=True)
+    ticket_url = models.CharField(max_length=500, blank=True)
+    access_mode = models.CharField(max_length=16, choices=AccessMode, default=AccessMode.FULL)
+    mail_at_start = models.BooleanField(default=False)
+    # Null: however long ago one signed in.
+    sign_in_again_minutes = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_SIGN_IN_AGE)]
+    )
     # When any-user login last stopped: a visit that began before it is over even if the tick came back.
     login_access_lost_at = models.DateTimeField(null=True, blank=True)
     # Counts the saves, so that the second of two who save at once is told.
@@ -27,6 +45,14 @@ class LoginAccessPolicy(models.Model):
             models.CheckConstraint(
                 condition=models.Q(time_limit_minutes__range=(SHORTEST_VISIT, LONGEST_VISIT)),
                 name="login_access_policy_time_limit_in_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sign_in_again_minutes=None)
+                | models.Q(sign_in_again_minutes__range=(1, LONGEST_SIGN_IN_AGE)),
+                name="login_access_policy_sign_in_again_in_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(access_mode__in=AccessMode.values), name="login_access_policy_access_mode_known"
             ),
         )
 

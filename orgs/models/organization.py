@@ -16,6 +16,10 @@ class Organization(models.Model):
     kind = models.CharField(max_length=10, choices=OrganizationKind, default=OrganizationKind.CUSTOMER)
     edition = models.CharField(max_length=12, choices=Edition)
     provisioned = models.BooleanField(default=False)
+    # When it last lost the edition's features, and when it was last deprovisioned: a visit that rests on either and
+    # began before is over, even if both are back.
+    edition_lost_at = models.DateTimeField(null=True, blank=True)
+    deprovisioned_at = models.DateTimeField(null=True, blank=True)
     account_executive_name = models.CharField(max_length=80, blank=True)
     account_executive_email = models.EmailField(blank=True)
     account_executive_phone = models.CharField(max_length=40, blank=True)

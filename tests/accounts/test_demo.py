@@ -2,20 +2,20 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import transaction
 from django.db.models import Count, Q
 
-from accounts.enums import EndCause
-from accounts.models import Impersonation, Login, Role, Session, User
+from accounts.enums import Basis, EndCause
+from accounts.models import DelegatedGroup, Impersonation, Login, LoginAccessGrant, Role, Session, User
 from accounts.services.demo import PASSWORD, seed_demo
-from accounts.services.demo.history import History, Visit
+from accounts.services.demo.history import History, Visit, add_grants
 from accounts.services.demo.people import HOUSES, Person
 from orgs.audit import AuditAction
-from orgs.models import AuditEvent, LoginAccessPolicy, Organization
+from orgs.models import AccessMode, AuditEvent, LoginAccessPolicy, Organization
 from orgs.permissions import Permission, with_needs
 
 if TYPE_CHECKING:
@@ -189,10 +189,13 @@ def test_past_visits_are_closed_each_with_its_cause_and_two_rows_of_the_trail() 
     assert [(str(visit), visit.end_cause, str(visit.ended_by or "")) for visit in visits] == [
         ("Ada Lovelace as Grace Hopper", EndCause.LOGGED_OUT, "Ada Lovelace"),
         ("Alan Turing as Linus Pauling", EndCause.TIME_LIMIT, ""),
+        ("Barbara Liskov as Grace Hopper", EndCause.LOGGED_OUT, "Barbara Liskov"),
         ("Ada Lovelace as Hedy Lamarr", EndCause.LOGGED_OUT, "Ada Lovelace"),
         ("Alan Turing as Joan Clarke", EndCause.PARENT_SESSION_ENDED, ""),
         ("Ada Lovelace as Joan Clarke", EndCause.ENDED_BY_TARGET, "Joan Clarke"),
         ("Ada Lovelace as Grace Hopper", EndCause.POLICY_CHANGED, "Alan Turing"),
+        ("Sam Carter (Portal Support) as Joan Clarke", EndCause.LOGGED_OUT, "Sam Carter"),
+        ("Ada Lovelace as Linus Pauling", EndCause.LOGGED_OUT, "Ada Lovelace"),
         ("Hank Walters as Hana Kimura", EndCause.LOGGED_OUT, "Hank Walters"),
         ("Hank Walters as Hana Kimura", EndCause.TIME_LIMIT, ""),
         ("Hank Walters as Hana Kimura", EndCause.LOGGED_OUT, "Hank Walters"),
@@ -201,11 +204,89 @@ def test_past_visits_are_closed_each_with_its_cause_and_two_rows_of_the_trail() 
     ]
     events = AuditEvent.objects.filter(action__startswith="impersonation.")
     assert dict(events.values_list("action").annotate(Count("pk"))) == {
-        AuditAction.IMPERSONATION_STARTED: 11,
-        AuditAction.IMPERSONATION_ENDED: 11,
+        AuditAction.IMPERSONATION_STARTED: 14,
+        AuditAction.IMPERSONATION_ENDED: 14,
         AuditAction.IMPERSONATION_REFUSED: 2,
     }
     assert not Session.objects.live().exists()
+
+
+def test_visits_rest_on_what_they_should() -> None:
+    visits = Impersonation.objects.exclude(basis=Basis.ANY_USER, group=None).order_by("started_at")
+
+    assert [(visit.target_name, visit.basis, visit.group_name) for visit in visits] == [
+        ("Grace Hopper", Basis.ANY_USER, "Sales administrators"),
+        ("Joan Clarke", Basis.SUPPORT_GRANT, ""),
+        ("Linus Pauling", Basis.GRANT, ""),
+    ]
+
+
+def test_soylent_asks_for_all_that_can_be_asked() -> None:
+    policy = LoginAccessPolicy.objects.get(organization__name="Soylent")
+
+    assert (policy.reason_required, policy.ticket_pattern, policy.access_mode, policy.mail_at_start) == (
+        True,
+        r"SOY-\d{3,6}",
+        AccessMode.READ_ONLY_FIRST,
+        True,
+    )
+    visits = Impersonation.objects.filter(organization__name="Soylent").order_by("started_at")
+    assert [visit.ticket for visit in visits] == ["SOY-1042", "SOY-1187"]
+    assert all(visit.reason for visit in visits)
+
+
+def test_barbara_is_delegated_administrator_over_sales() -> None:
+    group = DelegatedGroup.objects.get()
+
+    assert ([str(user) for user in group.delegates.all()], [str(role) for role in group.roles.all()]) == (
+        ["Barbara Liskov"],
+        ["Sales"],
+    )
+    assert group.login_access
+
+
+def grants() -> list[tuple[str, str, timedelta, bool]]:
+    """Return whose grants are live at the demo's moment: to whom, for how long, and whether it is the first."""
+    rows = LoginAccessGrant.objects.live(NOW).order_by("user__username")
+    return [
+        (row.user.username, row.grantee_name, row.expires_at - row.granted_at, row.granted_at < NOW) for row in rows
+    ]
+
+
+def test_linus_and_joan_have_granted_access() -> None:
+    assert grants() == [
+        ("joan@acme.example", "Portal Support", timedelta(days=3), True),
+        ("linus@acme.example", "Your Company's Administrator", timedelta(days=7), True),
+    ]
+
+
+@pytest.mark.parametrize("is_revoked", [False, True])
+def test_second_run_renews_what_ran_out_and_leaves_what_was_taken_back(is_revoked: bool) -> None:
+    past = {"granted_at": NOW - timedelta(days=9), "expires_at": NOW - timedelta(days=1)}
+    LoginAccessGrant.objects.update(**past, revoked_at=past["expires_at"] if is_revoked else None)
+
+    made = seed_demo(NOW)
+
+    assert made == []
+    assert grants() == (
+        []
+        if is_revoked
+        else [
+            ("joan@acme.example", "Portal Support", timedelta(days=3), False),
+            ("linus@acme.example", "Your Company's Administrator", timedelta(days=7), False),
+        ]
+    )
+
+
+def test_without_the_demos_agent_nobody_grants_support_anything() -> None:
+    history = History(NOW)
+    people = {user.first_name.lower(): user for user in User.objects.filter(organization__name="Acme")}
+    before = LoginAccessGrant.objects.count()
+
+    add_grants(history, people, None)
+    history.happen()
+
+    assert LoginAccessGrant.objects.count() - before == 1
 
 
 def test_what_was_done_inside_names_both_people() -> None:

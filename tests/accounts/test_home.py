@@ -10,7 +10,8 @@ from django.utils import timezone
 from accounts.models import Impersonation
 from accounts.services.users import UserDetails, freeze_user, unfreeze_user, update_user
 from orgs.http import Origin
-from tests.factories import PASSWORD, RoleFactory
+from orgs.models import LoginAccessPolicy, SupportAccess
+from tests.factories import PASSWORD, LoginAccessGrantFactory, RoleFactory
 from tests.queries import captured_queries
 
 from .reading import html_of, section_of, words_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Browser = Callable[[], PortalClient]
     ClientOf = Callable[[User], PortalClient]
 
+ANY_USER = "Administrators Can Log in as Any User"
 OPEN = "Administrators of Acme can log in as you without a grant. Every time is listed here."
 
 
@@ -55,7 +57,10 @@ def test_home_says_what_one_may_do_and_leads_there(client_of: "ClientOf", audrey
         "Use the portal. Your profile, Standard User, holds no permission in Setup."
     )
     cards = [re.findall(r'<h3><a href="[^"]*">([^<]*)<', html_of(page)) for page in (of_audrey, of_grace)]
-    assert cards == [["Users", "Login Access Policies", "View Setup Audit Trail", "Company Information"], []]
+    assert cards == [
+        ["Users", "Login Access Policies", "Login Access Grants", "View Setup Audit Trail", "Company Information"],
+        [],
+    ]
 
 
 def test_home_lists_who_logged_in_as_me(
@@ -72,9 +77,9 @@ def test_home_lists_who_logged_in_as_me(
     response = client_of(grace).get("/")
 
     assert section_of(response, "Who logged in as me") == (
-        f"{OPEN} Who Started Lasted Ended "
-        "Alan Turing just now less than a minute Logged in now End "
-        "Ada Lovelace 30 minutes ago 20 minutes Logged out"
+        "Who Started Lasted Why Access Ended "
+        f"Alan Turing {ANY_USER} just now less than a minute – Full access Logged in now End "
+        f"Ada Lovelace {ANY_USER} 30 minutes ago 20 minutes – Full access Logged out"
     )
 
 
@@ -111,6 +116,82 @@ def test_home_says_that_administrators_can_log_in_where_they_can(
     assert (off, on, protected) == ([False] * 3, [True, True, False], [True, False, False])
 
 
+def test_home_says_who_may_log_in_and_what_was_granted(
+    client_of: "ClientOf", acme: "Organization", support: "Organization", grace: "User", margaret: "User"
+) -> None:
+    clients = [client_of(person) for person in (grace, margaret)]
+    before = [section_of(client.get("/"), "Who may log in as me") for client in clients]
+    LoginAccessGrantFactory.create(user=grace, granted_at=timezone.now() - timedelta(days=2))
+    live = LoginAccessGrantFactory.create(user=grace, support_organization=support)
+    LoginAccessPolicy.objects.filter(organization=acme).update(any_user_login=True)
+    after = section_of(clients[0].get("/"), "Who may log in as me")
+    SupportAccess.objects.create(organization=acme, support_organization=support, availability="administrators")
+
+    barred = section_of(clients[0].get("/"), "Who may log in as me")
+
+    nobody = "Nobody without your grant. Who can log in as me My grants None."
+    assert before == [f"{nobody} Grant Account Login Access", nobody]
+    assert after == (
+        f"{OPEN} Who can log in as me My grants Portal Support, until {live.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
+        "Grant Account Login Access"
+    )
+    assert "UTC. Does not count now: Portal Support is available to administrators only. Grant" in barred
+
+
+def test_what_is_refused_inside_is_not_offered_on_home(
+    browser: "Browser", any_user_login: "Organization", ada: "User", grace: "User"
+) -> None:
+    inside = browser()
+    inside.login_as(grace, actor=ada)
+
+    assert section_of(inside.get("/"), "Who may log in as me") == f"{OPEN} Who can log in as me My grants None."
+
+
+def test_visit_is_told_with_basis_reason_ticket_access_and_mail(
+    client_of: "ClientOf", browser: "Browser", any_user_login: "Organization", ada: "User", grace: "User"
+) -> None:
+    LoginAccessPolicy.objects.update(ticket_url="https://tickets.example/?id={ticket}")
+    now = timezone.now()
+    visit = browser().login_as(grace, actor=ada)
+    Impersonation.objects.filter(pk=visit.pk).update(
+        basis="grant",
+        group_name="Sales",
+        reason="The report is empty",
+        ticket="T 7",
+        stepped_up_at=now - timedelta(minutes=3, seconds=1),
+        step_up_reason="To correct it",
+        mail="failed",
+    )
+    client = client_of(grace)
+
+    words = section_of(client.get("/"), "Who logged in as me")
+
+    assert words == (
+        "Who Started Lasted Why Access Ended "
+        "Ada Lovelace The user's grant to the company's administrators; delegated group Sales just now "
+        "less than a minute The report is empty T 7 Read-only, stepped up to full access 3 minutes ago: To correct it "
+        "Logged in now End E-mail that tells of it: could not be sent"
+    )
+    assert '<a href="https://tickets.example/?id=T%207" rel="noopener noreferrer">T 7</a>' in html_of(client.get("/"))
+    LoginAccessPolicy.objects.update(ticket_url="")
+    Impersonation.objects.update(reason="", mail="sent")
+    page = client.get("/")
+    assert "less than a minute T 7 Read-only" in section_of(page, "Who logged in as me")
+    assert "tickets.example" not in html_of(page)
+    assert "E-mail that tells of it" not in html_of(page)
+
+
+def test_support_agents_visit_is_named_with_their_house(
+    client_of: "ClientOf", browser: "Browser", support: "Organization", sam: "User", grace: "User"
+) -> None:
+    LoginAccessGrantFactory.create(user=grace, support_organization=support)
+    browser().login_as(grace, actor=sam)
+
+    assert section_of(client_of(grace).get("/"), "Who logged in as me").startswith(
+        "Who Started Lasted Why Access Ended Sam Spade (Portal Support) The user's grant to a support organization "
+    )
+
+
 def test_home_lists_ones_own_sign_ins_the_last_five(
     browser: "Browser", any_user_login: "Organization", ada: "User", grace: "User"
 ) -> None:
@@ -135,7 +216,7 @@ def test_home_lists_what_was_changed_with_who_did_it(
         username=grace.username, email="new@acme.example", last_name="Hopper", first_name="Grace", alias="grace",
         profile=grace.profile, role=grace.role,
     )  # fmt: skip
-    update_user(grace, details, origin=Origin(user=alan, actor=ada, impersonation_id=1))
+    update_user(grace, details, origin=Origin(user=alan, actor=ada, impersonation_id=1), site="http://testserver")
     freeze_user(grace, origin=by_ada)
     unfreeze_user(grace, origin=by_ada)
 
@@ -143,7 +224,7 @@ def test_home_lists_what_was_changed_with_who_did_it(
 
     assert words == (
         "When What By just now Unfroze user Grace Hopper Ada Lovelace just now Froze user Grace Hopper Ada Lovelace "
-        "just now Changed email for user Grace Hopper from grace@acme.example to new@acme.example "
+        "just now Asked to change email for user Grace Hopper from grace@acme.example to new@acme.example "
         "Alan Turing (by Ada Lovelace)"
     )
 
@@ -161,5 +242,6 @@ def test_home_asks_a_few_queries(client_of: "ClientOf", ada: "User") -> None:
     with captured_queries() as queries:
         client.get("/")
 
-    # Who is it; the profile's name; policy; settings; visits; sign-ins; changes.
-    assert len(queries) == 7
+    # Who is it; the profile's name; policy; settings; the address that waits; grants; support organizations; questions;
+    # visits; sign-ins; changes.
+    assert len(queries) == 11

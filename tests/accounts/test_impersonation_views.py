@@ -112,7 +112,7 @@ def test_way_back_is_on_this_site(at_work: PortalClient, grace: User, path: str)
     assert Impersonation.objects.get().back == ""
 
 
-@pytest.mark.parametrize("method", ["get", "head", "options", "put", "patch", "delete"])
+@pytest.mark.parametrize("method", ["options", "put", "patch", "delete"])
 @pytest.mark.parametrize("who_asks", ["ada", "nobody", "ada inside"])
 def test_start_is_a_post(
     at_work: PortalClient, grace: User, alan: User, anonymous: PortalClient, who_asks: str, method: str
@@ -124,7 +124,33 @@ def test_start_is_a_post(
 
     response = getattr(client, method)(login_as(grace))
 
-    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert Impersonation.objects.count() == before
+
+
+# Where the policy asks nothing, there is nothing to show: GET is no page to whoever may start, and starts nothing.
+GET_STARTS_NOTHING = {
+    "ada": (405, "POST", None),
+    "nobody": (302, None, "/login/?next=%2Fsetup%2Fusers%2F{pk}%2Flogin-as%2F"),
+    "ada inside": (403, None, None),
+}
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+@pytest.mark.parametrize("who_asks", GET_STARTS_NOTHING)
+def test_start_by_get_starts_nothing(
+    at_work: PortalClient, grace: User, alan: User, anonymous: PortalClient, who_asks: str, method: str
+) -> None:
+    client = anonymous if who_asks == "nobody" else at_work
+    if who_asks == "ada inside":
+        client.post(login_as(alan))
+    before = Impersonation.objects.count()
+
+    response = getattr(client, method)(login_as(grace))
+
+    status, allow, location = GET_STARTS_NOTHING[who_asks]
+    assert (response.status_code, response.headers.get("Allow")) == (status, allow)
+    assert response.headers.get("Location") == (location and location.format(pk=grace.pk))
     assert Impersonation.objects.count() == before
 
 

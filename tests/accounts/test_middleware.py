@@ -609,8 +609,24 @@ def test_actor_comes_back_under_a_new_key_exactly_once(inside: Inside, browser: 
     assert (response.cookies[RETURN].value, response.cookies[RETURN]["max-age"]) == ("", 0)
     assert key_of(inside.client) != worn_key
     assert inside.client.get("/probe/").json()["user"] == "Ada Lovelace"
-    query = urlencode({"next": landing(inside), "ended": "ended_by_target"})
+    # What was exchanged counts no more, and so it no longer tells whose account it was.
+    query = urlencode({"next": "/", "ended": "ended_by_target"})
     assert (second.headers["Location"], dict(second.cookies)) == (f"/login/?{query}", {})
+
+
+def test_actor_comes_back_to_what_their_own_session_holds(inside: Inside) -> None:
+    own = Session.objects.get(pk=inside.visit.actor_session_id)
+    kept = SessionStore()
+    Session.objects.filter(pk=own.pk).update(data=kept.encode({"kept": "of Ada"}))
+    end_by_target(inside)
+
+    with captured_queries() as queries:
+        inside.client.get("/probe/")
+
+    assert len([sql for sql in queries if "WHERE s.key_hash = " in sql]) == 1
+    page = inside.client.get("/probe/")
+    assert page.json()["messages"] == ["Your visit as Grace Hopper has ended: the user ended it."]
+    assert inside.client.get("/probe/keep/").content == b"of Ada"
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong-token"])

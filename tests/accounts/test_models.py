@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from django.db import IntegrityError, transaction
 
-from accounts.models import Impersonation, Login, Profile, Role, Session, User
+from accounts.models import AccessRequest, Impersonation, Login, Profile, Role, Session, User
 from accounts.sort_key import sort_key
 from orgs.permissions import Permission
 from tests.factories import ProfileFactory, RoleFactory, UserFactory
@@ -26,6 +26,8 @@ def test_rows_name_themselves(db: None) -> None:
         "grace@acme.example 2026-03-02 12:00",
     ]
     assert [str(row) for row in (Role(name="Sales"), Profile(name="Auditor"))] == ["Sales", "Auditor"]
+    people = {"user": User(first_name="Grace"), "requester": User(first_name="Ada")}
+    assert str(AccessRequest(**people)) == "Ada asks Grace"
 
 
 @pytest.mark.parametrize(

@@ -15,18 +15,14 @@ from django.utils import timezone
 
 from accounts.enums import EndCause
 from accounts.models import Impersonation, Session, User
-from accounts.services.impersonation import (
-    end_visits_resting_on_any_user_login,
-    hand_back,
-    leave_impersonation,
-    start_impersonation,
-)
+from accounts.services.impersonation import hand_back, leave_impersonation, start_impersonation
 from accounts.services.passwords import password_was_changed
 from accounts.services.sessions import end_session, end_sessions_of
+from accounts.services.visits import VisitsOf, end_lost_visits
 from accounts.session_store import SessionStore
 from accounts.testing import PortalClient
 from orgs.http import Origin
-from orgs.models import AuditEvent, Organization, SessionSettings
+from orgs.models import AuditEvent, LoginAccessPolicy, Organization, SessionSettings
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -253,6 +249,13 @@ def test_leave_against_the_deactivation_of_the_actor(inside: PortalClient, ada: 
     assert not Session.objects.live().exists()
 
 
+@transaction.atomic
+def switch_off(organization: Organization) -> int:
+    """Switch any-user login off, and end what rested on it, as a service does: one transaction."""
+    LoginAccessPolicy.objects.filter(organization=organization).update(any_user_login=False)
+    return end_lost_visits(VisitsOf.organization(organization), origin=Origin(), at=timezone.now())
+
+
 def test_leave_against_the_policy_and_both_peoples_passwords(
     inside: PortalClient, acme: Organization, ada: User, grace: User
 ) -> None:
@@ -260,11 +263,7 @@ def test_leave_against_the_policy_and_both_peoples_passwords(
     with meeting(Session.objects.all(), of=4) as send:
         left = send(log_out(inside))
         rest = [
-            send(
-                lambda: end_visits_resting_on_any_user_login(
-                    acme, cause=EndCause.POLICY_CHANGED, origin=Origin(), at=Impersonation.objects.get().started_at
-                )
-            ),
+            send(lambda: switch_off(acme)),
             send(lambda: password_was_changed(ada, origin=Origin())),
             send(lambda: password_was_changed(grace, origin=Origin())),
         ]

@@ -18,7 +18,7 @@ from accounts.session_store import SessionStore
 from accounts.testing import PortalClient
 from orgs.http import Origin, actor_of
 from orgs.models import AuditEvent, LoginAccessPolicy, Organization
-from orgs.signals import any_user_login_lost
+from orgs.signals import login_access_changed
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.urls("tests.probe")
@@ -164,12 +164,12 @@ def test_visits_end_with_any_user_login(
 ) -> None:
     client = browser()
     visit = client.login_as(grace, actor=ada)
+    Organization.objects.update(provisioned=False)
     at = timezone.now()
 
-    answers = any_user_login_lost.send(
+    answers = login_access_changed.send(
         sender=LoginAccessPolicy,
         organization=any_user_login,
-        cause="deprovisioned",
         origin=Origin(user=alan, actor=alan),
         at=at,
     )

@@ -1,5 +1,6 @@
 """Profiles: what may be ticked, by whom, and what never changes."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,8 +23,9 @@ from accounts.services.profiles import (
 from orgs.editions import Edition
 from orgs.http import Origin
 from orgs.models import AuditEvent
-from orgs.permissions import ADMINISTRATOR, Permission, PermissionMissing
+from orgs.permissions import ADMINISTRATOR, Permission, PermissionMissing, RefusedToGuest
 from tests.factories import OrganizationFactory, ProfileFactory, UserFactory
+from tests.queries import captured_queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,6 +247,50 @@ def test_profile_that_stops_making_administrators_ends_their_visits(
     visit = Impersonation.objects.get()
     assert (visit.end_cause, visit.ended_by) == (EndCause.ACTOR_LOST_PERMISSION, ada)
     assert boss.sessions.live().count() == 1
+
+
+@pytest.mark.parametrize(
+    ("permissions", "cause"),
+    [({P.VIEW_SETUP, P.MANAGE_PROFILES}, EndCause.BECAME_PROTECTED), ({P.VIEW_SETUP}, ""), (set(), "")],
+)
+def test_profile_that_lets_its_people_administer_more_ends_delegates_visits(
+    clerks: Profile,
+    ada: User,
+    barbara: User,
+    rosalind: User,
+    any_user_login: "Organization",
+    browser: "Callable[[], PortalClient]",
+    permissions: set[Permission],
+    cause: str,
+) -> None:
+    rosalind.profile = clerks
+    rosalind.save()
+    browser().login_as(rosalind, actor=barbara)
+
+    update_profile(clerks, name="Clerks", permissions=permissions, origin=origin_of(ada))
+
+    visit = Impersonation.objects.get()
+    assert (visit.end_cause, visit.ended_by) == (cause, ada if cause else None)
+
+
+def test_profile_that_only_gets_another_name_asks_nothing_of_visits(clerks: Profile, ada: User) -> None:
+    with captured_queries() as queries:
+        update_profile(clerks, name="Typists", permissions=clerks.permissions, origin=origin_of(ada))
+
+    # The organization's lock; the profile; its row; the trail.
+    assert len(queries) == 4
+
+
+def test_guest_of_a_visit_changes_no_profile(clerks: Profile, ada: User, barbara: User) -> None:
+    inside = Origin(user=ada, actor=barbara, impersonation_id=1)
+    for act in (
+        lambda origin: clone_profile(clerks, name="Typists", origin=origin),
+        lambda origin: update_profile(clerks, name="Writers", permissions=(), origin=origin),
+        lambda origin: delete_profile(clerks, origin=origin),
+    ):
+        with pytest.raises(RefusedToGuest):
+            act(replace(inside, is_limited=True))
+        act(inside)
 
 
 # --- delete ------------------------------------------------------------------------------------------------------

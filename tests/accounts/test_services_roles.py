@@ -1,20 +1,25 @@
 """The tree of roles: who may change it, and what it refuses."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from django.db import IntegrityError
 
-from accounts.models import Role
+from accounts.enums import EndCause
+from accounts.models import Impersonation, Role
 from accounts.services.guards import NameTaken, NotInOrganization
 from accounts.services.roles import RoleBelowItself, create_role, move_role, placed, rename_role
 from orgs.http import Origin
 from orgs.models import AuditEvent
-from orgs.permissions import PermissionMissing
+from orgs.permissions import PermissionMissing, RefusedToGuest
 from tests.factories import RoleFactory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accounts.models import User
+    from accounts.testing import PortalClient
     from orgs.models import Organization
 
 
@@ -144,3 +149,33 @@ def test_place_in_the_tree_that_was_taken_meanwhile_is_looked_for_again(failures
         with pytest.raises(IntegrityError):
             placed(place)
     assert len(attempts) == 3
+
+
+@pytest.mark.parametrize(("to", "cause"), [("Engineering", EndCause.OUT_OF_REACH), ("Sales", "")])
+def test_move_out_of_a_delegates_reach_ends_the_visit(
+    any_user_login: "Organization",
+    ada: "User",
+    barbara: "User",
+    rosalind: "User",
+    sales_roles: dict[str, Role],
+    browser: "Callable[[], PortalClient]",
+    to: str,
+    cause: str,
+) -> None:
+    browser().login_as(rosalind, actor=barbara)
+
+    move_role(sales_roles["Sales Clerk"], parent=sales_roles[to], origin=origin_of(ada))
+
+    visit = Impersonation.objects.get()
+    assert (visit.end_cause, visit.ended_by) == (cause, ada if cause else None)
+
+
+def test_guest_of_a_visit_moves_no_role(ada: "User", barbara: "User", sales_roles: dict[str, Role]) -> None:
+    inside = Origin(user=ada, actor=barbara, impersonation_id=1)
+    clerk, engineering = sales_roles["Sales Clerk"], sales_roles["Engineering"]
+
+    with pytest.raises(RefusedToGuest):
+        move_role(clerk, parent=engineering, origin=replace(inside, is_limited=True))
+
+    move_role(clerk, parent=engineering, origin=inside)
+    assert Role.objects.get_parent(Role.objects.get(pk=clerk.pk)) == engineering

@@ -35,14 +35,16 @@ from accounts.services.users import (
 )
 from orgs.http import Origin
 from orgs.models import AuditEvent
-from orgs.permissions import PermissionMissing, RefusedInside
+from orgs.permissions import PermissionMissing, RefusedInside, RefusedToGuest
 from tests.factories import OrganizationFactory, ProfileFactory, RoleFactory
+from tests.queries import captured_queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_django import DjangoCaptureOnCommitCallbacks
 
+    from accounts.models import Role
     from accounts.testing import PortalClient
     from orgs.models import Organization
 
@@ -60,6 +62,11 @@ def origin_of(user: User) -> Origin:
 def inside(actor: User, target: User) -> Origin:
     """Return where what ``actor`` does while logged in as ``target`` comes from."""
     return Origin(user=target, actor=actor, impersonation_id=1)
+
+
+def guest(actor: User, target: User) -> Origin:
+    """Return where the same comes from, where ``actor`` is no administrator of the organization."""
+    return replace(inside(actor, target), is_limited=True)
 
 
 def with_changes(user: User, **changes: Any) -> UserDetails:
@@ -131,6 +138,15 @@ def test_password_and_sessions_of_the_worn_account_are_refused_inside(ada: User,
 
     assert refused == {UserAct.RESET_PASSWORD, UserAct.END_SESSIONS}
     assert refusal_of(UserAct.RESET_PASSWORD, grace, origin=inside(ada, alan)) is None
+
+
+def test_guest_of_a_visit_resets_no_password(ada: User, barbara: User, grace: User) -> None:
+    origins = (inside(barbara, ada), guest(barbara, ada))
+
+    refused = [{act for act in UserAct if refusal_of(act, grace, origin=origin)} for origin in origins]
+
+    assert refused == [set(), {UserAct.RESET_PASSWORD}]
+    assert isinstance(refusal_of(UserAct.RESET_PASSWORD, grace, origin=origins[1]), RefusedToGuest)
 
 
 def test_service_raises_the_refusal(audrey: User, grace: User) -> None:
@@ -209,6 +225,13 @@ def test_creating_needs_manage_internal_users(acme: "Organization", audrey: User
         create_user(acme, new_details(profiles), origin=origin_of(audrey))
 
 
+def test_guest_of_a_visit_creates_nobody(acme: "Organization", ada: User, barbara: User, profiles: "Profiles") -> None:
+    with pytest.raises(RefusedToGuest):
+        create_user(acme, new_details(profiles), origin=guest(barbara, ada))
+
+    assert create_user(acme, new_details(profiles), origin=inside(barbara, ada)).created_by_name.endswith("Liskov)")
+
+
 def test_nobody_creates_a_user_in_another_organization(ada: User, profiles: "Profiles") -> None:
     with pytest.raises(NotInOrganization):
         create_user(OrganizationFactory.create(), new_details(profiles), origin=origin_of(ada))
@@ -267,13 +290,13 @@ def test_edit_writes_a_row_for_each_thing_that_matters(
         role=None,
     )
 
-    changed = update_user(grace, details, origin=origin_of(ada))
+    changed = update_user(grace, details, origin=origin_of(ada), site=SITE)
 
     assert UserDetails.of(User.objects.get(pk=grace.pk)) == replace(details, email="grace.hopper@acme.example")
     assert (changed.modified_by_name, changed.modified_at is not None) == ("Ada Lovelace", True)
     name = "Grace Brewster Hopper"
     assert sentences() == [
-        f"Changed email for user {name} from grace@acme.example to grace.hopper@acme.example",
+        f"Asked to change email for user {name} from grace@acme.example to grace.hopper@acme.example",
         f"Changed profile for user {name} from Standard User to Read Only",
         f"Changed role for user {name} from Sales Rep to none",
         f"Changed first name, alias of user {name}",
@@ -312,25 +335,39 @@ def test_address_and_username_of_the_worn_account_are_refused_inside(
         update_user(alan, with_changes(alan, **change), origin=inside(ada, alan))
 
     update_user(alan, with_changes(alan, alias="at"), origin=inside(ada, alan))
-    update_user(grace, with_changes(grace, **change), origin=inside(ada, alan))
+    update_user(grace, with_changes(grace, **change), origin=inside(ada, alan), site=SITE)
+
+
+@pytest.mark.parametrize("name", ["email", "username", "profile", "role"])
+def test_guest_of_a_visit_leaves_what_opens_doors_as_it_is(
+    ada: User, barbara: User, rosalind: User, profiles: "Profiles", sales_roles: "dict[str, Role]", name: str
+) -> None:
+    new = {"profile": profiles["Read Only"], "role": sales_roles["Sales"]}.get(name, "new@acme.example")
+
+    with pytest.raises(RefusedToGuest):
+        update_user(rosalind, with_changes(rosalind, **{name: new}), origin=guest(barbara, ada))
+
+    assert update_user(rosalind, with_changes(rosalind, alias="rf"), origin=guest(barbara, ada)).alias == "rf"
+    changed = update_user(rosalind, with_changes(rosalind, **{name: new}), origin=inside(ada, ada), site=SITE)
+    assert getattr(UserDetails.of(changed), name) == new
 
 
 def test_changed_address_is_told_to_the_old_one(
-    ada: User, grace: User, django_capture_on_commit_callbacks: "DjangoCaptureOnCommitCallbacks"
+    ada: User, django_capture_on_commit_callbacks: "DjangoCaptureOnCommitCallbacks"
 ) -> None:
-    EmailAddress.objects.create(user=grace, email=grace.email)
+    EmailAddress.objects.create(user=ada, email=ada.email)
 
     with django_capture_on_commit_callbacks(execute=True):
-        update_user(grace, with_changes(grace, email="new@acme.example"), origin=origin_of(ada))
+        update_user(ada, with_changes(ada, email="new@acme.example"), origin=origin_of(ada))
 
     [letter] = mail.outbox
     assert (letter.to, letter.subject) == (
-        ["grace@acme.example"],
+        ["ada@acme.example"],
         "The e-mail address of your portal account was changed",
     )
     assert "Ada Lovelace has changed the e-mail address" in letter.body
     # The old address resets no password any more.
-    assert not EmailAddress.objects.filter(user=grace).exists()
+    assert not EmailAddress.objects.filter(user=ada).exists()
 
 
 def test_username_is_not_changed_to_a_taken_one(ada: User, grace: User) -> None:
@@ -397,6 +434,53 @@ def test_visit_ends_when_its_actor_is_no_administrator_any_more(
 
     assert end_of(visit) == (EndCause.ACTOR_LOST_PERMISSION, alan)
     assert ada.sessions.live().count() == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "change", "cause"),
+    [
+        ("barbara", {"profile": "Standard User"}, EndCause.ACTOR_LOST_PERMISSION),
+        ("rosalind", {"profile": "User Manager"}, EndCause.BECAME_PROTECTED),
+        ("rosalind", {"profile": "Read Only"}, ""),
+        ("rosalind", {"role": "Engineering"}, EndCause.OUT_OF_REACH),
+        ("rosalind", {"role": "Sales"}, ""),
+        ("rosalind", {"alias": "rf"}, ""),
+    ],
+)
+def test_delegates_visit_ends_when_a_change_takes_its_ground(
+    any_user_login: "Organization",
+    ada: User,
+    barbara: User,
+    rosalind: User,
+    profiles: "Profiles",
+    sales_roles: "dict[str, Role]",
+    browser: "Browser",
+    who: str,
+    change: dict[str, str],
+    cause: str,
+) -> None:
+    visit, of_ada = browser().login_as(rosalind, actor=barbara), browser().login_as(rosalind, actor=ada)
+    user = {"barbara": barbara, "rosalind": rosalind}[who]
+    rows: dict[str, Any] = {"profile": profiles, "role": sales_roles}
+    changes = {name: rows[name][value] if name in rows else value for name, value in change.items()}
+
+    update_user(user, with_changes(user, **changes), origin=origin_of(ada))
+
+    assert (end_of(visit), end_of(of_ada)) == ((cause, ada if cause else None), ("", None))
+    assert barbara.sessions.live().count() == 1
+
+
+@pytest.mark.parametrize(("name", "queries"), [("alias", 5), ("role", 7)])
+def test_edit_asks_of_visits_only_where_they_may_rest_on_it(
+    ada: User, rosalind: User, sales_roles: "dict[str, Role]", name: str, queries: int
+) -> None:
+    details = with_changes(rosalind, **{name: {"alias": "rf", "role": sales_roles["Sales"]}[name]})
+
+    with captured_queries() as asked:
+        update_user(rosalind, details, origin=origin_of(ada))
+
+    # The organization's lock; the user; the profile; the user's row; the trail. Which visits to lock; which lost it.
+    assert len(asked) == queries
 
 
 # --- activate and deactivate -------------------------------------------------------------------------------------

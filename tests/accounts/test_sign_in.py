@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 
 from accounts.enums import LoginStatus, LoginType
 from accounts.models import Login, Session, User
@@ -166,3 +167,14 @@ def test_signing_in_to_a_locked_account_fails_until_the_lock_ends(anonymous: Por
     assert locked == (200, "The username and/or password you specified are not correct.")
     assert unlocked == (302, "/")
     assert statuses() == ["wrong_password"] * 10 + ["locked", "success"]
+
+
+def test_reset_answers_the_same_whether_or_not_the_address_is_somebodys(anonymous: PortalClient, ada: User) -> None:
+    answers = {}
+    for address in (ada.email, "nobody@acme.example"):
+        cache.clear()
+        response = anonymous.post("/account/password/reset/", {"email": address})
+        answers[address] = (response.status_code, response.headers["Location"])
+
+    assert set(answers.values()) == {(302, "/account/password/reset/done/")}
+    assert [message.to for message in mail.outbox] == [[ada.email]]

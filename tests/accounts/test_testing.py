@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client, RequestFactory
 
 from accounts.enums import EndCause, Refusal
 from accounts.models import Impersonation, Session, User
-from accounts.services.impersonation import ImpersonationRefused, TargetNotFound
+from accounts.services.impersonation import ImpersonationRefused, StartDetails, TargetNotFound
 from accounts.session_store import SessionStore
 from accounts.testing import AsyncPortalClient, PortalClient
 from orgs.http import Origin, actor_of
@@ -36,7 +36,7 @@ def who(client: Client) -> str:
 def test_login_as_starts_a_real_visit(
     any_user_login: Organization, ada: User, grace: User, portal_client: PortalClient
 ) -> None:
-    visit = portal_client.login_as(grace, actor=ada, reason="Ticket 7")
+    visit = portal_client.login_as(grace, actor=ada, details=StartDetails(reason="Ticket 7"))
 
     assert portal_client.get("/probe/").json() == {
         "user": "Grace Hopper",

@@ -9,12 +9,20 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from accounts.forms import validate_plain_text
-from accounts.models import Impersonation, Login, Session, User
+from accounts.models import Impersonation, Login, LoginAccessGrant, Session, User
 from accounts.presence import browser_words, length_in_words
-from orgs.models import AuditEvent
+from orgs.models import AuditEvent, SessionSettings, SupportAccess
 from orgs.permissions import Permission
-from tests.factories import PASSWORD, OrganizationFactory, ProfileFactory, RoleFactory, UserFactory
+from orgs.text import validate_plain_text
+from tests.factories import (
+    PASSWORD,
+    DelegatedGroupFactory,
+    LoginAccessGrantFactory,
+    OrganizationFactory,
+    ProfileFactory,
+    RoleFactory,
+    UserFactory,
+)
 from tests.queries import captured_queries
 
 from .reading import Answer, html_of, section_of, words_of
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
 
     Browser = Callable[[], PortalClient]
     ClientOf = Callable[[User], PortalClient]
+    Make = Callable[..., User]
     Profiles = dict[str, Profile]
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -230,7 +239,8 @@ def test_login_is_one_click_or_says_why_not(
 def test_login_that_is_switched_off_leads_to_what_would_help(client_of: "ClientOf", ada: User, grace: User) -> None:
     page = html_of(client_of(ada).get(page_of(grace)))
 
-    assert '<a href="/setup/login-access-policies/">Login Access Policies</a></p>' in page
+    ask = f'<a href="/setup/users/{grace.pk}/ask-for-access/?back=%2Fsetup%2Fusers%2F">Ask for access</a>'
+    assert f'<a href="/setup/login-access-policies/">Login Access Policies</a> {ask}</p>' in page
 
 
 # --- who is there now, and who was -------------------------------------------------------------------------------
@@ -244,7 +254,7 @@ def test_page_says_who_is_there_now(
     client_of(grace)
     Session.objects.filter(user=grace).update(last_active_at=now - timedelta(minutes=2, seconds=5))
     visit = browser().login_as(grace, actor=ada)
-    Impersonation.objects.filter(pk=visit.pk).update(started_at=now - timedelta(minutes=12, seconds=5))
+    Session.objects.filter(pk=visit.pk).update(created_at=now - timedelta(minutes=12, seconds=5))
 
     someone = client_of(alan).get(page_of(grace))
 
@@ -281,8 +291,24 @@ def test_visit_past_its_end_that_nobody_closed_counts_as_over(
 
     assert section_of(response, "Who is there now") == "Nobody."
     assert section_of(response, "Logged in as Grace Hopper") == (
-        "Who Started Lasted Ended Ada Lovelace 1 hour ago 1 hour The time limit was reached"
+        "Who Started Lasted Why Access Ended Ada Lovelace Administrators Can Log in as Any User "
+        "1 hour ago 1 hour – Full access The time limit was reached"
     )
+
+
+def test_visit_that_ended_with_its_grant_says_so_before_anyone_closes_it(
+    client_of: "ClientOf", browser: "Browser", acme: "Organization", ada: User, alan: User, grace: User
+) -> None:
+    start = timezone.now() - timedelta(minutes=90)
+    grant = LoginAccessGrantFactory.create(user=grace, expires_at=timezone.now() + timedelta(minutes=5))
+    visit = browser().login_as(grace, actor=ada)
+    over = start + timedelta(minutes=30)
+    LoginAccessGrant.objects.filter(pk=grant.pk).update(granted_at=start, expires_at=over)
+    Impersonation.objects.filter(pk=visit.pk).update(started_at=start, ends_at=over)
+
+    response = client_of(alan).get(page_of(grace))
+
+    assert section_of(response, "Logged in as Grace Hopper").endswith("The user's grant ran out")
 
 
 def test_lists_tell_visits_sessions_logins_and_changes(
@@ -302,13 +328,17 @@ def test_lists_tell_visits_sessions_logins_and_changes(
     assert headings_of(response) == [
         "Who is there now",
         "Details",
+        "Who can log in as Grace Hopper",
+        "Login Access Grants",
+        "Delegated Groups",
         "Logged in as Grace Hopper",
         "Sessions",
         "Login History",
         "Changes",
     ]
     assert section_of(response, "Logged in as Grace Hopper") == (
-        "Who Started Lasted Ended Ada Lovelace just now less than a minute Logged in now"
+        "Who Started Lasted Why Access Ended Ada Lovelace Administrators Can Log in as Any User "
+        "just now less than a minute – Full access Logged in now"
     )
     assert section_of(response, "Sessions") == (
         "Type Person Source IP Browser Created Last active "
@@ -333,7 +363,14 @@ def test_histories_need_monitor_login_history(client_of: "ClientOf", audrey: Use
 
     response = client_of(audrey).get(page_of(grace))
 
-    assert headings_of(response) == ["Who is there now", "Details", "Changes"]
+    assert headings_of(response) == [
+        "Who is there now",
+        "Details",
+        "Who can log in as Grace Hopper",
+        "Login Access Grants",
+        "Delegated Groups",
+        "Changes",
+    ]
     assert section_of(response, "Who is there now") == "Grace Hopper is signed in, active just now."
 
 
@@ -353,8 +390,127 @@ def test_page_asks_the_same_few_queries_however_much_happened(
             client.post(page_of(grace, "unfreeze/"))
             client.get("/")
 
-    # Who is it; user; policy; settings; sessions; visits; logins; changes. Nothing stands above her role.
-    assert counts == [8, 8]
+    # Who is it; user; what the rule reads; settings; sessions; grants; support organizations; administrators' profiles,
+    # people and their groups; visits; groups; logins; changes. Nothing stands above her role.
+    assert counts == [14, 14]
+
+
+def test_page_shows_who_can_log_in_and_leads_to_all(
+    client_of: "ClientOf", make: "Make", support: "Organization", ada: User, alan: User, audrey: User, grace: User
+) -> None:
+    for number in range(4):
+        make(f"Bea{number}", "Zuse", "System Administrator")
+
+    response = client_of(audrey).get(page_of(grace), {"back": "/setup/users/?q=g"})
+
+    words = section_of(response, "Who can log in as Grace Hopper")
+    assert words.startswith("Who Can log in Why Portal Support Support organization No")
+    # A support organization, and five people.
+    assert words.count("Administrator No") == 5
+    assert words.endswith("Who can log in as Grace Hopper, in full")
+    full = f'href="/setup/users/{grace.pk}/who-can-log-in/?back=%2Fsetup%2Fusers%2F%3Fq%3Dg"'
+    assert full in html_of(response)
+
+
+def test_page_lists_live_grants_and_groups(
+    client_of: "ClientOf", acme: "Organization", support: "Organization", audrey: User, grace: User
+) -> None:
+    client = client_of(audrey)
+    before = [section_of(client.get(page_of(grace)), name) for name in ("Login Access Grants", "Delegated Groups")]
+    LoginAccessGrantFactory.create(user=grace, granted_at=timezone.now() - timedelta(days=2))
+    live = LoginAccessGrantFactory.create(user=grace, support_organization=support)
+    SupportAccess.objects.create(organization=acme, support_organization=support, availability="administrators")
+    DelegatedGroupFactory.create(organization=acme, name="North", delegates=[grace], login_access=True)
+    DelegatedGroupFactory.create(organization=acme, name="South", delegates=[grace], login_access=False)
+
+    page = client.get(page_of(grace))
+
+    assert before == ["No live grant.", "A delegate of no group."]
+    assert section_of(page, "Login Access Grants") == (
+        f"Portal Support, granted just now, until {live.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
+        "Does not count now: Portal Support is available to administrators only."
+    )
+    assert section_of(page, "Delegated Groups") == "North, with login access South"
+
+
+def test_delegate_without_view_all_users_sees_no_grants(
+    client_of: "ClientOf", make: "Make", acme: "Organization", profiles: "Profiles", grace: User
+) -> None:
+    profiles["Delegate"] = ProfileFactory.create(
+        organization=acme, name="Delegate", permissions=(Permission.VIEW_SETUP,)
+    )
+    barbara = make("Barbara", "Liskov", "Delegate")
+    DelegatedGroupFactory.create(organization=acme, delegates=[barbara], roles=[grace.role])
+
+    assert headings_of(client_of(barbara).get(page_of(grace))) == ["Who is there now", "Details", "Changes"]
+
+
+def test_reason_is_for_holders_of_view_all_data(
+    client_of: "ClientOf", browser: "Browser", any_user_login: "Organization", ada: User, hedy: User, grace: User
+) -> None:
+    visit = browser().login_as(grace, actor=ada)
+    Impersonation.objects.filter(pk=visit.pk).update(
+        reason="The report is empty", ticket="T-7", stepped_up_at=timezone.now(), step_up_reason="To correct it"
+    )
+
+    # Hedy manages users, and holds no View All Data.
+    pages = [section_of(client_of(by).get(page_of(grace)), "Logged in as Grace Hopper") for by in (ada, hedy)]
+
+    said = ("The report is empty", "T-7", "To correct it", "stepped up to full access")
+    assert [[words in page for words in said] for page in pages] == [[True] * 4, [False, False, False, True]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_live"),
+    [
+        ({}, True),
+        ({"support": {"idle_minutes": 15}}, False),
+        ({"acme": {"idle_minutes": 15}}, False),
+        ({"support": {"idle_minutes": 15}, "home": True}, True),
+    ],
+)
+def test_agents_visit_falls_idle_by_both_organizations_limits(
+    client_of: "ClientOf",
+    browser: "Browser",
+    any_user_login: "Organization",
+    support: "Organization",
+    sam: User,
+    ada: User,
+    alan: User,
+    grace: User,
+    limits: dict[str, Any],
+    is_live: bool,
+) -> None:
+    LoginAccessGrantFactory.create(user=grace, support_organization=support)
+    browser().login_as(grace, actor=ada if limits.get("home") else sam)
+    reader = client_of(alan)
+    Session.objects.exclude(user=alan).update(last_active_at=timezone.now() - timedelta(minutes=20))
+    for organization in (support, any_user_login):
+        changes = limits.get("support" if organization == support else "acme")
+        if changes:
+            SessionSettings.objects.filter(organization=organization).update(**changes)
+
+    page = reader.get(page_of(grace))
+
+    now, over = section_of(page, "Who is there now"), section_of(page, "Logged in as Grace Hopper")
+    assert ("has been logged in as Grace Hopper" in now, "Logged in now" in over) == (is_live, is_live)
+    assert over.endswith("There was no activity for too long") != is_live
+
+
+def test_customers_see_of_an_agent_the_worn_session_alone(
+    client_of: "ClientOf", browser: "Browser", support: "Organization", sam: User, ada: User, grace: User
+) -> None:
+    LoginAccessGrantFactory.create(user=grace, support_organization=support)
+    browser().login_as(grace, actor=sam)
+    Session.objects.filter(user=sam).update(address="203.0.113.77")
+
+    page = client_of(ada).get(page_of(grace))
+
+    assert section_of(page, "Sessions") == (
+        "Type Person Source IP Browser Created Last active "
+        "SubstituteUser Sam Spade (Portal Support) – Unknown browser just now just now"
+    )
+    assert "203.0.113.77" not in html_of(page)
 
 
 @pytest.mark.parametrize(

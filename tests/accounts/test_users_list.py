@@ -3,17 +3,17 @@
 import re
 from datetime import timedelta
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from accounts.models import Profile, Role, User
+from accounts.models import DelegatedGroup, LoginAccessGrant, Profile, Role, User
 from accounts.views.user_list import COUNTED, ListState, clean_text
 from orgs.editions import Edition
 from orgs.http import PATH_LENGTH
-from tests.factories import RoleFactory, UserFactory
+from tests.factories import DelegatedGroupFactory, RoleFactory, UserFactory
 from tests.queries import captured_queries
 
 from .reading import Answer, html_of, words_of
@@ -303,8 +303,43 @@ def test_list_asks_the_same_few_queries_however_many_rows(
         response = client.get(USERS)
 
     assert len(names_in(response)) == rows
-    # Who is it; profiles; roles; the page's rows; the login access policy; how many there are.
-    assert len(queries) == 6
+    # Who is it; profiles; roles; the page's rows; the login access policy; their grants; how many there are.
+    assert len(queries) == 7
+
+
+@pytest.mark.parametrize("rows", [1, 3, 50])
+def test_list_of_a_delegate_asks_the_same_few_queries_however_many_rows(
+    client_of: "ClientOf", barbara: User, sales_roles: "dict[str, Role]", profiles: "Profiles", rows: int
+) -> None:
+    for _ in range(rows):
+        UserFactory.create(
+            organization=barbara.organization, profile=profiles["Standard User"], role=sales_roles["Sales Clerk"]
+        )
+    client = client_of(barbara)
+
+    with captured_queries() as queries:
+        response = client.get(USERS)
+
+    assert len(names_in(response)) == rows
+    # Those of an administrator, and her groups: all of them, and those with login access.
+    assert len(queries) == 9
+
+
+@pytest.mark.parametrize("rows", [1, 3, 50])
+def test_list_of_a_delegate_who_sees_everyone_asks_the_same_few_queries(
+    client_of: "ClientOf", barbara: User, profiles: "Profiles", rows: int
+) -> None:
+    barbara.profile = profiles["Read Only"]
+    barbara.save()
+    for _ in range(rows - 1):
+        UserFactory.create(organization=barbara.organization, profile=profiles["Standard User"])
+    client = client_of(barbara)
+
+    with captured_queries() as queries:
+        response = client.get(USERS)
+
+    assert len(names_in(response)) == rows
+    assert len(queries) == 9
 
 
 # --- Login, and why it is missing --------------------------------------------------------------------------------
@@ -402,6 +437,176 @@ def test_who_may_never_log_in_as_someone_sees_one_line_and_no_login(
         False,
     )
     assert ('<th scope="col">Action</th>' in html_of(of_hedy), ">New user</a>" in html_of(of_hedy)) == (True, True)
+
+
+# --- grants and delegates ----------------------------------------------------------------------------------------
+
+
+def grant(user: User, *, ends: timedelta = timedelta(days=1), **fields: Any) -> LoginAccessGrant:
+    """Let a user grant their company's administrators access."""
+    now = timezone.now()
+    return LoginAccessGrant.objects.create(
+        organization=user.organization,
+        user=user,
+        granted_at=now - timedelta(days=2),
+        expires_at=now + ends,
+        **fields,
+    )
+
+
+def logins_in(response: Answer) -> list[str]:
+    """Return whose Login can be pressed."""
+    return [unescape(name) for name in re.findall(r'login-as/" aria-label="Login as ([^"]*)"', html_of(response))]
+
+
+@pytest.fixture
+def crowd(
+    people: list[User], acme: "Organization", make: "Make", rosalind: User, sales_roles: "dict[str, Role]"
+) -> dict[str, User]:
+    """Everyone of Acme by first name, most of whom granted access."""
+    clerk = sales_roles["Sales Clerk"]
+    for first, profile in (("Hedy", "User Manager"), ("Mary", "Read Only"), ("Dorothy", "External User")):
+        make(first, "Clerk", profile, role=clerk)
+    make("Jean", "Clerk", role=clerk, is_active=False)
+    make("Ida", "Clerk", role=clerk)
+    make("Linus", "Pauling")
+    everyone = {user.first_name: user for user in User.objects.filter(organization=acme)}
+    for name in ("Ada", "Alan", "Grace", "Katherine", "Dennis", "Margaret", "Rosalind", "Hedy", "Mary", "Dorothy"):
+        grant(everyone[name])
+    grant(everyone["Jean"])
+    grant(everyone["Ida"], ends=-timedelta(hours=1))
+    grant(everyone["Linus"], revoked_at=timezone.now())
+    return everyone
+
+
+@pytest.mark.parametrize(
+    ("who", "names"),
+    [
+        ("ada", ["Alan Turing", "Dennis Ritchie", "Grace Hopper", "Hedy Clerk", "Mary Clerk", "Rosalind Franklin"]),
+        ("barbara", ["Mary Clerk", "Rosalind Franklin"]),
+    ],
+)
+def test_granted_me_access_is_whom_the_rule_lets_in(
+    client_of: "ClientOf",
+    ada: User,
+    barbara: User,
+    crowd: dict[str, User],
+    who: str,
+    names: list[str],
+) -> None:
+    client = client_of({"ada": ada, "barbara": barbara}[who])
+
+    granted, everyone = client.get(USERS, {"view": "granted"}), client.get(USERS)
+
+    assert names_in(granted) == names
+    assert logins_in(granted) == logins_in(everyone) == names
+    assert 'aria-current="page">Granted me access<' in html_of(granted)
+
+
+def test_nobody_granted_access_to_those_who_are_neither(
+    client_of: "ClientOf", audrey: User, barbara: User, sales_group: DelegatedGroup, crowd: dict[str, User]
+) -> None:
+    sales_group.login_access = False
+    sales_group.save()
+
+    assert [names_in(client_of(person).get(USERS, {"view": "granted"})) for person in (audrey, barbara)] == [[], []]
+
+
+@pytest.mark.parametrize("edition", [Edition.ENTERPRISE, Edition.PROFESSIONAL])
+def test_grant_gives_nothing_where_the_edition_has_none(
+    client_of: "ClientOf", ada: User, acme: "Organization", crowd: dict[str, User], edition: Edition
+) -> None:
+    acme.edition = edition
+    acme.save()
+    client = client_of(ada)
+
+    granted, everyone = client.get(USERS, {"view": "granted"}), client.get(USERS)
+
+    assert bool(names_in(granted)) == (edition is Edition.ENTERPRISE)
+    assert logins_in(everyone) == names_in(granted)
+
+
+def test_reason_above_stays_beside_logins_that_rest_on_grants(client_of: "ClientOf", ada: User, grace: User) -> None:
+    grant(grace)
+    UserFactory.create(organization=ada.organization, profile=grace.profile, first_name="Ida", last_name="Rhodes")
+
+    page = client_of(ada).get(USERS)
+
+    assert "is off in Login Access Policies." in html_of(page)
+    assert logins_in(page) == ["Grace Hopper"]
+    assert words_of(row_of(page, "Ida Rhodes")).startswith("Edit Login switched off Ida Rhodes")
+
+
+def test_delegate_sees_those_in_reach_with_edit_and_login(
+    client_of: "ClientOf", any_user_login: "Organization", ada: User, barbara: User, rosalind: User, make: "Make"
+) -> None:
+    make("Alan", "Turing", "System Administrator", role=rosalind.role)
+    make("Grace", "Hopper")
+
+    page = client_of(barbara).get(USERS)
+
+    assert names_in(page) == ["Alan Turing", "Rosalind Franklin"]
+    assert "Those in Acme whom you administer as a delegate." in html_of(page)
+    assert logins_in(page) == ["Rosalind Franklin"]
+    assert words_of(row_of(page, "Alan Turing")).startswith("Login administers more: This user may")
+    assert words_of(row_of(page, "Rosalind Franklin")).startswith("Edit Login Rosalind Franklin")
+    assert ">New user</a>" in html_of(page)
+    # Roles that are not hers to administer are not offered.
+    assert ("Sales Manager</option>" in html_of(page), "Engineering</option>" in html_of(page)) == (True, False)
+
+
+def test_delegate_who_sees_everyone_edits_those_in_reach(
+    client_of: "ClientOf", ada: User, barbara: User, rosalind: User, profiles: "Profiles"
+) -> None:
+    barbara.profile = profiles["Read Only"]
+    barbara.save()
+
+    page = client_of(barbara).get(USERS)
+
+    assert names_in(page) == ["Ada Lovelace", "Barbara Liskov", "Rosalind Franklin"]
+    assert [">Edit</a>" in row_of(page, name) for name in names_in(page)] == [False, False, True]
+    assert "Everyone in Acme." in html_of(page)
+
+
+def test_delegate_without_login_access_sees_one_line_and_no_login(
+    client_of: "ClientOf", any_user_login: "Organization", barbara: User, rosalind: User, sales_group: DelegatedGroup
+) -> None:
+    sales_group.login_access = False
+    sales_group.save()
+
+    page = client_of(barbara).get(USERS)
+
+    assert "To log in as users you need Modify All Data and Manage Users on your profile." in html_of(page)
+    assert ">Login</button>" not in html_of(page)
+    assert words_of(row_of(page, "Rosalind Franklin")).startswith("Edit Rosalind Franklin")
+
+
+def test_view_and_filter_of_a_delegate_stay_in_reach(
+    client_of: "ClientOf", barbara: User, rosalind: User, sales_roles: "dict[str, Role]", make: "Make"
+) -> None:
+    make("Grace", "Hopper", role=sales_roles["Engineering"])
+    client = client_of(barbara)
+
+    by_own = client.get(USERS, {"role": sales_roles["Sales Clerk"].pk})
+    by_foreign = client.get(USERS, {"role": str(sales_roles["Engineering"].pk), "view": "active"})
+
+    assert (names_in(by_own), names_in(by_foreign)) == (["Rosalind Franklin"], ["Rosalind Franklin"])
+
+
+def test_guest_of_a_visit_is_offered_no_new_user(
+    browser: "Callable[[], PortalClient]", any_user_login: "Organization", ada: User, barbara: User, rosalind: User
+) -> None:
+    second = DelegatedGroupFactory.create(organization=any_user_login, delegates=[rosalind], roles=[rosalind.role])
+    rosalind.profile = barbara.profile
+    rosalind.save()
+    by_barbara, by_ada = browser(), browser()
+    by_barbara.login_as(rosalind, actor=barbara)
+    by_ada.login_as(rosalind, actor=ada)
+
+    pages = [client.get(USERS) for client in (by_barbara, by_ada)]
+
+    assert second.delegates.count() == 1
+    assert [">New user</a>" in html_of(page) for page in pages] == [False, True]
 
 
 def test_edit_stands_only_where_one_may(client_of: "ClientOf", hedy: User, ada: User, grace: User) -> None:

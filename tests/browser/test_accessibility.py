@@ -7,9 +7,12 @@ from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
+from accounts.services.impersonation import StartDetails
 from accounts.testing import PortalClient
 from orgs.audit import AuditAction, record
 from orgs.http import Origin
+from orgs.models import AccessMode, OrganizationKind, SupportAccess, SupportAvailability
+from tests.factories import AccessRequestFactory, LoginAccessGrantFactory, OrganizationFactory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +106,8 @@ def test_open_pages(window: Page) -> None:
             "reset, mail sent": "/account/password/reset/done/",
             "reset, link too old": "/account/password/reset/key/x-y/",
             "reset, done": "/account/password/reset/key/done/",
+            "address, link too old": "/account/email/confirm/x/",
+            "address, confirmed": "/account/email/confirmed/",
             "inactive": "/account/inactive/",
             "not found": "/nowhere/",
         },
@@ -155,6 +160,33 @@ def test_pages_inside_a_visit(  # with the banner, on pages that this target may
     assert found == []
 
 
+def test_pages_about_who_may_log_in(
+    window: Page, be: "Be", acme: "Organization", ada: "User", hedy: "User", grace: "User"
+) -> None:
+    support = OrganizationFactory.create(name="Portal Support", kind=OrganizationKind.OPERATOR)
+    LoginAccessGrantFactory.create(user=grace)
+    LoginAccessGrantFactory.create(user=grace, support_organization=support)
+    SupportAccess.objects.create(
+        organization=acme, support_organization=support, availability=SupportAvailability.ADMINISTRATORS
+    )
+    AccessRequestFactory.create(user=grace, requester=ada)
+    PortalClient().login_as(grace, actor=ada)
+    user = f"/setup/users/{grace.pk}/"
+
+    be(window, grace)
+    own = ("/", "/settings/", "/settings/login-access/", "/settings/who-can-log-in/")
+    found = look_through(window, {f"Grace's {path}": path for path in own})
+    be(window, ada)
+    setup = (user, f"{user}who-can-log-in/", f"/setup/users/{hedy.pk}/ask-for-access/", "/setup/login-access-grants/")
+    found += look_through(window, {path: path for path in setup})
+    window.goto(setup[2])
+    window.get_by_role("button", name="Ask for access").click()
+    expect(window.locator(".invalid-feedback").first).to_be_visible()
+    found += look_at(window, "asked without a reason")
+
+    assert found == []
+
+
 def test_pages_where_nobody_can_be_logged_in_as(window: Page, be: "Be", acme: "Organization", ada: "User") -> None:
     be(window, ada)
     users, policies, company = "/setup/users/", "/setup/login-access-policies/", "/setup/company/"
@@ -177,6 +209,33 @@ def become(organization: "Organization", **facts: Any) -> None:
     type(organization).objects.filter(pk=organization.pk).update(**facts)
 
 
+def test_pages_of_what_the_policy_asks(
+    window: Page, be: "Be", hold: "Hold", any_user_login: "Organization", ada: "User", hedy: "User", grace: "User"
+) -> None:
+    policy = any_user_login.login_access_policy
+    policy.reason_required, policy.access_mode, policy.ticket_pattern = True, AccessMode.READ_ONLY_FIRST, "T-[0-9]+"
+    policy.mail_at_start = True
+    policy.save()
+    be(window, ada)
+    form = f"/setup/users/{hedy.pk}/login-as/"
+
+    found = look_through(window, {"login form": form})
+    window.get_by_role("button", name="Login", exact=True).click()
+    expect(window.locator(".invalid-feedback").first).to_be_visible()
+    found += look_at(window, "login form, nothing typed")
+    hold(window, key_inside(ada, hedy, details=StartDetails("Because", "T-1")))
+    found += look_through(window, {"read-only": "/", "read-only, users": "/setup/users/", "step up": "/visit/step-up/"})
+    window.get_by_role("button", name="Step up").click()
+    found += look_at(window, "step up, nothing typed")
+    window.goto(f"/setup/users/{grace.pk}/edit/")
+    window.get_by_label("First name").fill("Admiral " * 9)
+    window.get_by_role("button", name="Save").click()
+    expect(window.get_by_text("This visit is read-only")).to_be_visible()
+    found += look_at(window, "read-only, refused")
+
+    assert found == []
+
+
 @pytest.mark.usefixtures("any_user_login")
 def test_page_of_a_stale_tab(window: Page, be: "Be", hold: "Hold", ada: "User", audrey: "User") -> None:
     be(window, ada)
@@ -192,10 +251,10 @@ def test_page_of_a_stale_tab(window: Page, be: "Be", hold: "Hold", ada: "User", 
     assert look_at(window, "stale tab") == []
 
 
-def key_inside(actor: "User", target: "User") -> str:
+def key_inside(actor: "User", target: "User", **start: Any) -> str:
     """Return the key of a visit."""
     client = PortalClient()
-    client.login_as(target, actor=actor)
+    client.login_as(target, actor=actor, **start)
     key: str = client.cookies[settings.SESSION_COOKIE_NAME].value
     return key
 

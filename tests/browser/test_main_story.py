@@ -56,10 +56,10 @@ def test_main_story(
     sign_in(page, ada)
     own_key = key_of(page)
 
-    # Gear → Setup; "login acc" in Quick Find; Login Access Policies; tick Enabled; Save
+    # Gear → Setup; "login access pol" in Quick Find; Login Access Policies; tick Enabled; Save
     page.get_by_role("link", name="Open Setup").click()
     find = page.get_by_role("searchbox", name="Quick Find")
-    find.fill("login acc")
+    find.fill("login access pol")
     if not scripts:
         find.press("Enter")
     tree = page.get_by_role("navigation", name="Setup pages")
@@ -257,7 +257,16 @@ def test_quick_find_narrows_the_tree_while_one_types(window: Page, be: "Be", ada
     window.keyboard.press("/")
     expect(window.get_by_role("searchbox", name="Quick Find")).to_be_focused()
     window.keyboard.type("a")
-    expect(links).to_have_text(["Users", "Login Access Policies", "View Setup Audit Trail", "Company Information"])
+    expect(links).to_have_text(
+        [
+            "Users",
+            "Login Access Policies",
+            "Login Access Grants",
+            "Delegated Administration",
+            "View Setup Audit Trail",
+            "Company Information",
+        ]
+    )
     window.keyboard.type("udit")
     expect(links).to_have_text(["View Setup Audit Trail"])
     expect(window.locator("#quick-find-status")).to_have_text("1 Setup page")
@@ -267,7 +276,7 @@ def test_quick_find_narrows_the_tree_while_one_types(window: Page, be: "Be", ada
 
     assert window.url.endswith("/setup/company/")
     window.get_by_role("searchbox", name="Quick Find").fill("")
-    expect(links).to_have_count(4)
+    expect(links).to_have_count(6)
 
 
 @pytest.mark.usefixtures("any_user_login")

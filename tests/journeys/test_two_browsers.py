@@ -115,7 +115,7 @@ HANDED_BACK: dict[str, tuple["Elsewhere", str, str, str | None]] = {
     "switched off": (
         switch_off,
         "policy_changed",
-        "Administrators Can Log in as Any User was switched off",
+        "the login access policies were changed",
         "Alan Turing",
     ),
     "deactivated": (deactivate, "target_deactivated", "the user was deactivated", "Alan Turing"),
@@ -131,7 +131,7 @@ HANDED_BACK: dict[str, tuple["Elsewhere", str, str, str | None]] = {
     "protected": (
         protect,
         "became_protected",
-        "the user is an administrator and administrators are protected",
+        "the user is now protected from this login",
         None,
     ),
     "password changed": (change_targets_password, "password_changed", "a password was changed", "Grace Hopper"),
@@ -184,9 +184,7 @@ def test_page_that_one_goes_on_to_is_ones_own(story: Story) -> None:
     page = story.adas.send("post", f"/setup/users/{story.ada.pk}/freeze/", inside.token).click("Go on")
 
     assert page.place == f"/setup/users/{story.grace.pk}/"
-    assert page.alerts == [
-        "Your visit as Grace Hopper has ended: Administrators Can Log in as Any User was switched off."
-    ]
+    assert page.alerts == ["Your visit as Grace Hopper has ended: the login access policies were changed."]
 
 
 def test_late_log_out_after_an_end_lands_where_a_leave_would(story: Story) -> None:

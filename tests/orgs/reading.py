@@ -56,6 +56,32 @@ def inputs_of(response: Answer) -> dict[str, str]:
         given = dict(re.findall(r'(\w+)="([^"]*)"', markup))
         if given.get("type") == "checkbox":
             fields[given["name"]] = "on" if " checked" in markup else "off"
-        elif given["name"] not in {"csrfmiddlewaretoken", "opened_as"}:
-            fields[given["name"]] = given["value"]
+        elif given["name"] not in {"csrfmiddlewaretoken", "opened_as", "read"}:
+            fields[given["name"]] = unescape(given.get("value", ""))
     return fields
+
+
+def carried_of(response: Answer, name: str) -> str:
+    """Return a hidden field's value; empty where there is none."""
+    found = re.search(rf'<input type="hidden" name="{name}" value="([^"]*)"', main_of(response))
+    return unescape(found[1]) if found else ""
+
+
+def choices_of(response: Answer) -> dict[str, str]:
+    """Return the selects of a page's main part by name, each with the value that is chosen."""
+    selects = re.findall(r'<select name="(\w+)".*?</select>', main_of(response), re.DOTALL)
+    markup = re.findall(r"<select .*?</select>", main_of(response), re.DOTALL)
+    chosen = [re.findall(r'<option value="([^"]*)" selected', one) for one in markup]
+    return {name: values[0] if values else "" for name, values in zip(selects, chosen, strict=True)}
+
+
+def texts_of(response: Answer) -> dict[str, str]:
+    """Return the text areas of a page's main part by name, each with what stands in it."""
+    found = re.findall(r'<textarea name="(\w+)"[^>]*>(.*?)</textarea>', main_of(response), re.DOTALL)
+    return {name: unescape(text).removeprefix("\n") for name, text in found}
+
+
+def errors_of(response: Answer) -> list[str]:
+    """Return what is said beside the fields of a page's main part."""
+    found = re.findall(r'<div[^>]*class="(?:invalid-feedback|text-danger)[^"]*"[^>]*>(.*?)</div>', main_of(response))
+    return [words(one) for one in found]

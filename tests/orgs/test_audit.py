@@ -22,9 +22,12 @@ SENTENCES = {
     AuditAction.IMPERSONATION_STARTED: "Logged in using Login-As access for <name>",
     AuditAction.IMPERSONATION_ENDED: "Logged out using Login-As access for <name><why>",
     AuditAction.IMPERSONATION_REFUSED: "Was refused Login-As access for <name>: <reason>",
+    AuditAction.IMPERSONATION_STEPPED_UP: "Stepped up to full access while logged in as <name>",
     AuditAction.USER_CREATED: "Created new user <name>",
     AuditAction.USER_CHANGED: "Changed <fields> of user <name>",
     AuditAction.USER_EMAIL_CHANGED: "Changed email for user <name> from <old> to <new>",
+    AuditAction.USER_EMAIL_CHANGE_ASKED: "Asked to change email for user <name> from <old> to <new>",
+    AuditAction.USER_EMAIL_CHANGE_WITHDRAWN: "Withdrew the change of email for user <name> from <old> to <new>",
     AuditAction.USER_PROFILE_CHANGED: "Changed profile for user <name> from <old> to <new>",
     AuditAction.USER_ROLE_CHANGED: "Changed role for user <name> from <old> to <new>",
     AuditAction.USER_ACTIVATED: "Activated user <name>",
@@ -40,12 +43,31 @@ SENTENCES = {
     AuditAction.PROFILE_DELETED: "Deleted profile <profile>",
     AuditAction.ROLE_CREATED: "Created role <role>",
     AuditAction.ROLE_CHANGED: "Changed role <role>",
+    AuditAction.DELEGATED_GROUP_CREATED: "Created delegated group <group>",
+    AuditAction.DELEGATED_GROUP_CHANGED: "Changed delegated group <group>",
+    AuditAction.DELEGATED_GROUP_DELETED: "Deleted delegated group <group>",
+    AuditAction.GRANT_GIVEN: "Granted login access to <grantee> until <until>",
+    AuditAction.GRANT_REVOKED: "Revoked login access of <grantee>",
+    AuditAction.ACCESS_ASKED: "Asked <name> for login access for <duration>",
+    AuditAction.ACCESS_GRANTED: "Granted the login access that <name> asked for",
+    AuditAction.ACCESS_DECLINED: "Declined the login access that <name> asked for",
     AuditAction.ORGANIZATION_CREATED: "Created organization <name>, <edition> Edition",
+    AuditAction.ORGANIZATION_CHANGED: "Changed organization name from <old> to <new>",
+    AuditAction.EDITION_CHANGED: "Changed edition from <old> to <new>",
+    AuditAction.ORGANIZATION_PROVISIONED: "Provisioned Administrators Can Log in as Any User",
+    AuditAction.ORGANIZATION_DEPROVISIONED: "Deprovisioned Administrators Can Log in as Any User",
+    AuditAction.ACCOUNT_EXECUTIVE_CHANGED: "Changed Account Executive from <old> to <new>",
+    AuditAction.ACTIVATION_REQUESTED: "Requested activation of Administrators Can Log in as Any User",
+    AuditAction.ACTIVATION_APPROVED: "Approved the activation request of <name>",
+    AuditAction.ACTIVATION_DECLINED: "Declined the activation request of <name>",
 }
 
 
 # Every word that a sentence may ask for, as itself.
-NAMES = ("setting", "old", "new", "name", "why", "reason", "fields", "profile", "role", "edition")
+NAMES = (
+    *("setting", "old", "new", "name", "why", "reason", "fields", "profile", "role", "edition", "group"),
+    *("grantee", "until", "duration"),
+)
 PLACEHOLDERS: dict[str, Any] = {name: f"<{name}>" for name in NAMES}
 
 

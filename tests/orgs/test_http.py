@@ -75,13 +75,14 @@ def test_a_request_handed_bare_is_done_by_its_user(ada: "User") -> None:
     assert not Origin.of(request).is_impersonating
 
 
-def test_inside_a_visit_account_and_hands_are_two_people(ada: "User", grace: "User") -> None:
+@pytest.mark.parametrize("is_limited", [False, True])
+def test_inside_a_visit_account_and_hands_are_two_people(ada: "User", grace: "User", is_limited: bool) -> None:
     public_id = uuid.uuid4()
     request = request_from("203.0.113.9")
     request.user = grace
     request.actor = ada  # type: ignore[attr-defined]
     request.session_row = SimpleNamespace(public_id=public_id)  # type: ignore[attr-defined]
-    request.impersonation = SimpleNamespace(pk=7)  # type: ignore[attr-defined]
+    request.impersonation = SimpleNamespace(pk=7, is_limited=is_limited)  # type: ignore[attr-defined]
     request.request_id = "abc"  # type: ignore[attr-defined]
 
     origin = Origin.of(request)
@@ -92,6 +93,7 @@ def test_inside_a_visit_account_and_hands_are_two_people(ada: "User", grace: "Us
         address="203.0.113.9",
         session_public_id=public_id,
         impersonation_id=7,
+        is_limited=is_limited,
         request_id="abc",
     )
     assert origin.is_impersonating

@@ -1,8 +1,10 @@
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.urls import resolve, reverse
 
+from accounts.models import User
 from orgs.permissions import Permission
 from portal.setup_menu import SETUP_PAGES, SetupPage, clean_query, setup_menu
 
@@ -11,11 +13,13 @@ if TYPE_CHECKING:
 
     from django.test import Client
 
-    from accounts.models import User
+    from accounts.models import DelegatedGroup
 
 
 class Holder:
     """Someone who holds these permissions and nothing else."""
+
+    is_delegate = False
 
     def __init__(self, *permissions: Permission) -> None:
         self.held = permissions
@@ -35,22 +39,44 @@ def test_setup_menu_holds_what_one_may_open() -> None:
 
     assert everything == [
         ("Users", ["Users"]),
-        ("Security", ["Login Access Policies", "View Setup Audit Trail"]),
+        ("Security", ["Login Access Policies", "Login Access Grants", "View Setup Audit Trail"]),
         ("Company Settings", ["Company Information"]),
     ]
-    assert without_users == everything[1:]
+    assert without_users == [
+        ("Security", ["Login Access Policies", "View Setup Audit Trail"]),
+        everything[2],
+    ]
     assert nothing == []
+
+
+def test_setup_menu_shows_delegated_administration_to_those_who_customize() -> None:
+    shown = labels(Holder(Permission.CUSTOMIZE_APPLICATION))
+
+    assert shown == [("Security", ["Delegated Administration"])]
+
+
+def test_setup_menu_shows_users_to_a_delegate(barbara: "User", sales_group: "DelegatedGroup") -> None:
+    def groups() -> list[str]:
+        return [group.label for group in setup_menu(get_user_model().objects.get(pk=barbara.pk))]
+
+    of_a_delegate = groups()
+    sales_group.delegates.clear()
+
+    assert (of_a_delegate, groups()) == (["Users", "Security", "Company Settings"], ["Security", "Company Settings"])
 
 
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("login acc", ["Login Access Policies"]),
-        ("LOGIN ACC", ["Login Access Policies"]),
-        ("acc log", ["Login Access Policies", "Users"]),
+        ("login acc", ["Delegated Administration", "Login Access Grants", "Login Access Policies"]),
+        ("LOGIN ACC", ["Delegated Administration", "Login Access Grants", "Login Access Policies"]),
+        ("acc log", ["Delegated Administration", "Login Access Grants", "Login Access Policies", "Users"]),
         ("audit", ["View Setup Audit Trail"]),
         ("impersonate", ["Login Access Policies"]),
-        ("security", ["Login Access Policies", "View Setup Audit Trail"]),
+        (
+            "security",
+            ["Delegated Administration", "Login Access Grants", "Login Access Policies", "View Setup Audit Trail"],
+        ),
         ("edition", ["Company Information"]),
         ("ogin", []),
         ("login zebra", []),
@@ -84,7 +110,7 @@ def test_setup_pages_of_one_group_stand_together() -> None:
 
 @pytest.mark.parametrize("page", SETUP_PAGES, ids=lambda page: page.url_name)
 def test_setup_page_asks_for_the_permission_that_shows_its_link(
-    page: SetupPage, ada: "User", grace: "User", client_of: "Callable[[User], Client]"
+    page: SetupPage, ada: User, grace: User, client_of: "Callable[[User], Client]"
 ) -> None:
     url = reverse(page.url_name)
 

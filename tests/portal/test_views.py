@@ -127,6 +127,8 @@ def test_setup_home_lists_the_pages_that_one_may_open(client_of: "ClientOf", ada
     assert re.findall(r'<h3><a href="([^"]+)">', response.content.decode()) == [
         "/setup/users/",
         "/setup/login-access-policies/",
+        "/setup/login-access-grants/",
+        "/setup/delegated-groups/",
         "/setup/audit-trail/",
         "/setup/company/",
     ]
@@ -143,8 +145,12 @@ def test_quick_find_lists_what_matches(client_of: "ClientOf", ada: "User") -> No
     response = client_of(ada).get("/setup/", {"q": "login acc"})
 
     assert title_of(response) == "Quick Find: login acc · Portal"
-    assert re.findall(r'<h3><a href="([^"]+)">', response.content.decode()) == ["/setup/login-access-policies/"]
-    assert "1 page for “login acc”" in words_of(response)
+    assert re.findall(r'<h3><a href="([^"]+)">', response.content.decode()) == [
+        "/setup/login-access-policies/",
+        "/setup/login-access-grants/",
+        "/setup/delegated-groups/",
+    ]
+    assert "3 pages for “login acc”" in words_of(response)
 
 
 def test_quick_find_says_when_nothing_matches(client_of: "ClientOf", ada: "User") -> None:
@@ -260,7 +266,8 @@ def test_stale_tab_says_who_it_was_opened_as_and_who_one_is(
 def test_stale_tab_gives_back_what_was_typed_but_no_secrets(rf: "RequestFactory", ada: "User") -> None:
     fields = {
         "first_name": "Grace <b>",
-        "roles": ["Sales", "Support"],
+        "places": ["Sales", "Support"],
+        "roles": ["3", "4"],
         "empty": "",
         "next": "/setup/",
         "version": "3",
@@ -275,7 +282,7 @@ def test_stale_tab_gives_back_what_was_typed_but_no_secrets(rf: "RequestFactory"
 
     page = views.csrf_failure(come_from(post(rf, "/", fields, mark=mark), ada)).content.decode()
 
-    assert re.findall(r"<label[^>]*>(.*)</label>", page) == ["First name", "Roles"]
+    assert re.findall(r"<label[^>]*>(.*)</label>", page) == ["First name", "Places"]
     assert re.findall(r"<textarea[^>]*readonly>([^<]*)</textarea>", page) == ["Grace &lt;b&gt;", "Sales\nSupport"]
     assert "hunter" not in page
 

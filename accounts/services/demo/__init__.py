@@ -15,20 +15,33 @@ from accounts.services.roles import create_role
 from accounts.services.users import UserDetails, create_user
 from orgs.http import Origin
 from orgs.models import Organization
-from orgs.services.organizations import create_organization
+from orgs.services.organizations import change_edition, create_organization, set_account_executive
 
-from .history import DAYS, History, add_acme, add_hooli, add_sign_ins, add_soylent, origin_of
+from .history import (
+    DAYS,
+    History,
+    add_acme,
+    add_delegation,
+    add_grants,
+    add_hooli,
+    add_sign_ins,
+    add_soylent,
+    origin_of,
+    renew_grants,
+)
 from .people import ACME, HOOLI, HOUSES, LEFT, SOYLENT, House, plain
 
 PASSWORD = "portal-demo-2026"  # noqa: S105  # everyone's, and printed
 ORIGIN = Origin.automated("seed_demo")
+# The vendor's support agent, whom a customer's user has granted access.
+AGENT = "sam@support.example"
 
 
 @transaction.atomic
 def seed_demo(now: datetime | None = None) -> list[Organization]:
     """Make what of the demo is not there, and return the organizations that were made.
 
-    One that is there is left as it is, with whatever was changed in it since.
+    One that is there is left as it is, with whatever was changed in it since; only grants that ran out are given again.
     """
     history = History(now or timezone.now())
     there = set(Organization.objects.filter(name__in=[house.name for house in HOUSES]).values_list("name", flat=True))
@@ -43,7 +56,13 @@ def seed_demo(now: datetime | None = None) -> list[Organization]:
         add_hooli(history, hooli)
     if soylent := made.get(SOYLENT.name):
         add_soylent(history, soylent)
+    if acme:
+        add_delegation(history, acme)
+        # The vendor's own organization may have been there before, without the demo's people.
+        agent = User.objects.select_related("profile", "organization").filter(username=AGENT).first()
+        add_grants(history, acme, agent)
     history.happen()
+    renew_grants(history.now)
     return [next(iter(people.values())).organization for people in made.values()]
 
 
@@ -56,13 +75,9 @@ def _build(house: House, history: History, hashed: str) -> dict[str, User]:
     create_standard_profiles(organization)
     organization.profiles.update(created_at=at)
     # An upgrade never provisions: an organization that bought a lower edition is not.
-    organization.edition = house.edition
+    change_edition(organization, house.edition, origin=ORIGIN, at=at)
     name, email, phone = house.account_executive
-    organization.account_executive_name = name
-    organization.account_executive_email, organization.account_executive_phone = email, phone
-    organization.save()
-    organization.login_access_policy.protect_administrators = house.protects_administrators
-    organization.login_access_policy.save()
+    organization = set_account_executive(organization, name=name, email=email, phone=phone, origin=ORIGIN, at=at)
     return _build_people(house, organization, hashed, at=at + timedelta(minutes=10))
 
 

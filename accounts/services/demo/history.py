@@ -6,20 +6,23 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from django.db.models import Q
 
-from accounts.enums import EndCause, Refusal
+from accounts.enums import EndCause, GrantDuration, Refusal
 from accounts.keys import hash_key, new_key
-from accounts.models import Session
-from accounts.services.impersonation import Started, start_impersonation
+from accounts.models import LoginAccessGrant, Session, StandardProfile
+from accounts.services.delegated_groups import GroupDetails, create_delegated_group
+from accounts.services.grants import COMPANY, save_grants
+from accounts.services.impersonation import StartDetails, Started, start_impersonation
 from accounts.services.sessions import end_session, end_sessions
 from accounts.services.sign_in import record_failed_sign_in, record_sign_in
 from accounts.services.users import deactivate_user, freeze_user
 from orgs.audit import AuditAction, record
 from orgs.http import Origin
-from orgs.services.login_access_policies import save_login_access_policy
+from orgs.models import AccessMode
+from orgs.services.login_access_policies import PolicyChanges, save_login_access_policy
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -45,6 +48,7 @@ class History:
     """Acts, each with its time, to be done in the order of the times: rows are listed in the order of their ids."""
 
     def __init__(self, now: datetime) -> None:
+        self.now = now
         self.midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         self._acts: list[tuple[datetime, Act]] = []
 
@@ -103,8 +107,16 @@ def _sign_in(user: "User", *, origin: Origin, at: datetime) -> None:
 class Visit:
     """One time that someone was logged in as someone, from the sign-in before to the end of both sessions."""
 
-    def __init__(self, history: History, actor: "User", target: "User", *, at: datetime) -> None:
-        self.history, self.actor, self.target, self.at = history, actor, target, at
+    def __init__(
+        self,
+        history: History,
+        actor: "User",
+        target: "User",
+        *,
+        at: datetime,
+        details: StartDetails | None = None,
+    ) -> None:
+        self.history, self.actor, self.target, self.at, self.details = history, actor, target, at, details
         self._started: Started | None = None
         history.add(at - timedelta(minutes=2), self._sign_in)
         history.add(at, self._start)
@@ -154,6 +166,7 @@ class Visit:
             session=self.session,
             target_id=self.target.pk,
             origin=origin_of(self.actor, self.session),
+            details=self.details,
             at=at,
         )
 
@@ -196,18 +209,23 @@ class Visit:
 # --- Acme, Hooli and Soylent -------------------------------------------------------------------------------------
 
 
-def switch_any_user_login(by: "User", *, on: bool, at: datetime) -> None:
+def save_policy(by: "User", *, at: datetime, **changes: Unpack[PolicyChanges]) -> None:
     """Save the Login Access Policies page, as it is at that time."""
     organization = by.organization
     policy = type(organization.login_access_policy).objects.get(pk=organization.pk)
-    save_login_access_policy(organization, any_user_login=on, version=policy.version, origin=origin_of(by), at=at)
+    save_login_access_policy(organization, version=policy.version, origin=origin_of(by), at=at, **changes)
+
+
+def grant(user: "User", key: str, duration: GrantDuration, *, at: datetime) -> None:
+    """Let ``user`` grant access to the grantee ``key`` (accounts/services/grants.py)."""
+    save_grants(user, {key: duration}, origin=origin_of(user), at=at)
 
 
 def add_acme(history: History, people: dict[str, "User"], left: Sequence["User"]) -> None:
     """Let Acme try any-user login for some weeks, and switch it off again in the middle of a visit."""
     ada, alan, grace = people["ada"], people["alan"], people["grace"]
     linus, joan, hedy = people["linus"], people["joan"], people["hedy"]
-    history.add(history.moment(24, 10, 4), partial(switch_any_user_login, ada, on=True))
+    history.add(history.moment(24, 10, 4), partial(save_policy, ada, any_user_login=True))
     Visit(history, ada, grace, at=history.moment(22, 9, 31)).ended_after(14)
     Visit(history, alan, linus, at=history.moment(19, 13, 5)).ended_after(64, EndCause.TIME_LIMIT)
     for number, user in enumerate(left):
@@ -222,8 +240,56 @@ def add_acme(history: History, people: dict[str, "User"], left: Sequence["User"]
     history.add(history.moment(7, 8, 55), partial(freeze_user, dennis, origin=origin_of(alan)))
     Visit(history, ada, joan, at=history.moment(5, 10, 12)).ended_by_target_after(6)
     Visit(history, ada, grace, at=history.moment(3, 16, 2)).overtaken_after(35)
-    history.add(history.moment(3, 16, 20), partial(switch_any_user_login, alan, on=False))
+    history.add(history.moment(3, 16, 20), partial(save_policy, alan, any_user_login=False))
     history.add(history.moment(2, 9, 47), partial(_be_refused, ada, grace, Refusal.OFF))
+
+
+def add_delegation(history: History, people: dict[str, "User"]) -> None:
+    """Let Barbara administer Sales: a group with login access, and one visit."""
+    ada, barbara, grace = people["ada"], people["barbara"], people["grace"]
+    history.add(history.moment(23, 9, 15), partial(_delegate, ada, barbara))
+    Visit(history, barbara, grace, at=history.moment(15, 10, 37)).ended_after(18)
+
+
+def _delegate(by: "User", delegate: "User", *, at: datetime) -> None:
+    organization = by.organization
+    details = GroupDetails(
+        name="Sales administrators",
+        delegates=frozenset({delegate}),
+        roles=frozenset(organization.roles.filter(name="Sales")),
+        profiles=frozenset(organization.profiles.filter(standard=StandardProfile.STANDARD_USER)),
+        login_access=True,
+    )
+    create_delegated_group(organization, details, origin=origin_of(by), at=at)
+
+
+def add_grants(history: History, people: dict[str, "User"], agent: "User | None") -> None:
+    """Let Linus and Joan grant access, one to the administrators and one to the vendor's support, who both come by."""
+    ada, linus, joan = people["ada"], people["linus"], people["joan"]
+    history.add(history.moment(2, 8, 30), partial(grant, linus, COMPANY, GrantDuration.WEEK))
+    Visit(history, ada, linus, at=history.moment(1, 15, 5)).ended_after(9)
+    if agent is None:
+        return
+    support = str(agent.organization_id)
+    history.add(history.moment(1, 10, 20), partial(grant, joan, support, GrantDuration.THREE_DAYS))
+    Visit(history, agent, joan, at=history.moment(1, 11, 44)).ended_after(12)
+
+
+def renew_grants(now: datetime) -> None:
+    """Grant again what the demo's people had granted and what has run out since. What they took back stays so."""
+    lapsed = LoginAccessGrant.objects.filter(is_latest=True, revoked_at=None, expires_at__lte=now)
+    for username, key, duration in (
+        ("linus@acme.example", COMPANY, GrantDuration.WEEK),
+        ("joan@acme.example", "Portal Support", GrantDuration.THREE_DAYS),
+    ):
+        to = (
+            lapsed.filter(support_organization=None)
+            if key == COMPANY
+            else lapsed.filter(support_organization__name=key)
+        )
+        row = to.filter(user__username=username).select_related("user__organization").first()
+        if row is not None:
+            grant(row.user, str(row.support_organization_id or COMPANY), duration, at=now)
 
 
 def _be_refused(actor: "User", target: "User", refusal: Refusal, *, at: datetime) -> None:
@@ -242,7 +308,7 @@ def _be_refused(actor: "User", target: "User", refusal: Refusal, *, at: datetime
 def add_hooli(history: History, people: dict[str, "User"]) -> None:
     """Let Hooli's administrator help now and then, with one click."""
     hank, hana = people["hank"], people["hana"]
-    history.add(history.moment(27, 8, 15), partial(switch_any_user_login, hank, on=True))
+    history.add(history.moment(27, 8, 15), partial(save_policy, hank, any_user_login=True))
     Visit(history, hank, hana, at=history.moment(21, 9, 8)).ended_after(11)
     Visit(history, hank, hana, at=history.moment(10, 15, 33)).ended_after(63, EndCause.TIME_LIMIT)
     Visit(history, hank, hana, at=history.moment(2, 11, 26)).ended_after(7)
@@ -251,6 +317,17 @@ def add_hooli(history: History, people: dict[str, "User"]) -> None:
 def add_soylent(history: History, people: dict[str, "User"]) -> None:
     """Let Soylent's two administrators help their one user."""
     sol, sue, stan = people["sol"], people["sue"], people["stan"]
-    history.add(history.moment(27, 9, 40), partial(switch_any_user_login, sol, on=True))
-    Visit(history, sol, stan, at=history.moment(18, 10, 2)).ended_after(16)
-    Visit(history, sue, stan, at=history.moment(6, 14, 21)).ended_by_target_after(3)
+    asks: PolicyChanges = {
+        "any_user_login": True,
+        "reason_required": True,
+        "ticket_pattern": r"SOY-\d{3,6}",
+        "ticket_url": "https://tickets.soylent.example/browse/{ticket}",
+        "protect_administrators": True,
+    }
+    history.add(history.moment(27, 9, 40), partial(save_policy, sol, **asks))
+    cannot_save = StartDetails("Stan cannot save an order; see what he sees.", "SOY-1042")
+    Visit(history, sol, stan, at=history.moment(18, 10, 2), details=cannot_save).ended_after(16)
+    report_is_empty = StartDetails("His weekly report stays empty.", "SOY-1187")
+    Visit(history, sue, stan, at=history.moment(6, 14, 21), details=report_is_empty).ended_by_target_after(3)
+    more: PolicyChanges = {"access_mode": AccessMode.READ_ONLY_FIRST, "mail_at_start": True}
+    history.add(history.moment(2, 10, 30), partial(save_policy, sue, **more))

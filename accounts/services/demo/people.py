@@ -66,7 +66,6 @@ class House:
     bought: Edition | None = None
     kind: OrganizationKind = OrganizationKind.CUSTOMER
     account_executive: tuple[str, str, str] = ("", "", "")
-    protects_administrators: bool = False
     # Name and the role above it, from the top down.
     roles: tuple[tuple[str, str], ...] = ()
     profiles: tuple[CustomProfile, ...] = field(default=())
@@ -202,7 +201,6 @@ SOYLENT = House(
     name="Soylent",
     domain="soylent.example",
     edition=Edition.UNLIMITED,
-    protects_administrators=True,
     people=(Person("Sol Thorn", ADMINISTRATOR), Person("Sue Mbeki", ADMINISTRATOR), Person("Stan Novak")),
 )
 

@@ -1,0 +1,140 @@
+"""The operator console in a real browser: Django's pages under our policy, light and dark, without scripts too."""
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from accounts.enums import OperatorRole
+from accounts.models import User
+from orgs.models import ActivationRequest, Organization, OrganizationKind
+from tests.factories import LoginAccessGrantFactory, OrganizationFactory, ProfileFactory, UserFactory
+
+from .conftest import sign_in
+from .test_accessibility import look_through
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from .conftest import Be, OpenWindow
+
+    Keep = Callable[[Page, str], None]
+
+pytestmark = pytest.mark.browser
+
+
+def operator(support: Organization, name: str, role: OperatorRole) -> User:
+    user: User = UserFactory.create(
+        organization=support,
+        profile=ProfileFactory.create(organization=support),
+        username=f"{name.lower()}@support.example",
+        first_name=name,
+        last_name="Carter",
+        operator_role=role,
+    )
+    return user
+
+
+@pytest.fixture
+def support(db: None) -> Organization:
+    organization: Organization = OrganizationFactory.create(name="Portal Support", kind=OrganizationKind.OPERATOR)
+    return organization
+
+
+@pytest.fixture
+def sam(support: Organization) -> User:
+    return operator(support, "Sam", OperatorRole.SUPPORT)
+
+
+@pytest.fixture
+def sally(support: Organization) -> User:
+    return operator(support, "Sally", OperatorRole.SALES)
+
+
+@pytest.fixture
+def joan(grace: User, support: Organization) -> User:
+    """Someone who granted access, and someone who asked for the feature."""
+    LoginAccessGrantFactory.create(user=grace, support_organization=support)
+    globex = OrganizationFactory.create(name="Globex", edition="professional", provisioned=False)
+    ActivationRequest.objects.create(
+        organization=globex,
+        requested_by=grace,
+        requested_by_name="Gina Torres",
+        business_case="We help our users.",
+        created_at=timezone.now(),
+    )
+    return grace
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pages_of_the_console_are_sound(window: "Page", be: "Be", joan: User, sam: User, sally: User) -> None:
+    globex, asked = Organization.objects.get(name="Globex"), ActivationRequest.objects.get()
+    of_support = {
+        "console": "/admin/",
+        "organizations": "/admin/orgs/organization/",
+        "organization": f"/admin/orgs/organization/{globex.pk}/change/",
+        "requests": "/admin/orgs/activationrequest/",
+        "request": f"/admin/orgs/activationrequest/{asked.pk}/change/",
+        "answer": f"/admin/orgs/activationrequest/{asked.pk}/answer/",
+        "people": "/admin/accounts/user/",
+        "person": f"/admin/accounts/user/{joan.pk}/change/",
+    }
+    of_sales = {
+        "organizations of sales": "/admin/orgs/organization/",
+        "new organization": "/admin/orgs/organization/add/",
+        "edition": f"/admin/orgs/organization/{globex.pk}/edition/",
+        "provision": f"/admin/orgs/organization/{globex.pk}/provision/",
+        "account executive": f"/admin/orgs/organization/{globex.pk}/account-executive/",
+    }
+
+    be(window, sam)
+    found = look_through(window, of_support)
+    be(window, sally)
+    found += look_through(window, of_sales)
+
+    assert found == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_agent_finds_a_person_and_logs_in(
+    scripts: bool, open_window: "OpenWindow", joan: User, sam: User, keep: "Keep"
+) -> None:
+    page = open_window(java_script_enabled=scripts)
+    sign_in(page, sam)
+
+    page.get_by_role("link", name="Console").click()
+    page.get_by_role("link", name="People who granted access").click()
+    page.locator("#searchbar").fill("grace")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name="Grace Hopper").click()
+    keep(page, f"console-person-{'scripts' if scripts else 'plain'}")
+    page.get_by_role("button", name="Login").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Grace")
+    page.get_by_role("button", name="Log out as Grace Hopper").first.click()
+    expect(page).to_have_url(re.compile("/login/"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sales_creates_a_customer_with_mistakes_on_the_way(window: "Page", be: "Be", grace: User, sally: User) -> None:
+    be(window, sally)
+    window.goto("/admin/orgs/organization/")
+    window.get_by_role("link", name="New organization").click()
+
+    window.get_by_label("Name of the organization").fill("Wayne")
+    window.get_by_label("Edition").select_option("Enterprise")
+    window.get_by_label("Administrator’s last name").fill("Fox")
+    window.get_by_label("Administrator’s username").fill(grace.username)
+    window.get_by_label("Administrator’s e-mail address").fill("lucius@wayne.example")
+    window.get_by_role("button", name="Create").click()
+    expect(window.get_by_text("This username is taken.")).to_be_visible()
+    window.get_by_label("Administrator’s username").fill("lucius@wayne.example")
+    window.get_by_role("button", name="Create").click()
+
+    expect(window.get_by_text("Wayne has been created, with Fox as its administrator.")).to_be_visible()
+    expect(window.get_by_role("link", name="Wayne")).to_be_visible()

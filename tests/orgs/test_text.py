@@ -1,0 +1,34 @@
+"""What people type."""
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from orgs.text import is_plain, is_seen, validate_plain_lines
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "seen"),
+    [
+        ("Grace", True, True),
+        ("Ηλίας – 漢字 👍", True, True),
+        ("…", True, True),
+        ("", True, False),
+        (" ", True, False),
+        ("\u200b", True, False),
+        ("\u3164", True, False),
+        ("a\u0007", False, True),
+        ("a\u202eb", False, True),
+        ("a\ud800", False, True),
+        ("a\nb", False, True),
+        ("a\0", True, True),
+    ],
+)
+def test_what_a_page_can_show_and_what_is_seen(text: str, plain: bool, seen: bool) -> None:
+    assert (is_plain(text), is_seen(text)) == (plain, seen)
+
+
+def test_a_text_of_several_lines_is_plain_but_for_its_ends_of_lines() -> None:
+    validate_plain_lines("one\r\n\ttwo")
+
+    with pytest.raises(ValidationError):
+        validate_plain_lines("one\r\n\u202etwo")
