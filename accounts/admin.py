@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib.admin import display
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from orgs.admin import OrganizationAdmin
 from orgs.console import ConsoleAdmin, moment, sent
@@ -80,9 +82,10 @@ class PersonAdmin(ConsoleAdmin):
 
     label = "People who granted access"
     description = "Users whose grant to your organization lets you log in as them now."
+    change_list_template = "accounts/console_people.html"
     change_form_template = "accounts/console_person.html"
     row_id = "person_id"
-    list_display = ("name", "username", "organization", "edition", "granted_until")
+    list_display = ("name", "username", "organization", "edition", "granted_until", "login")
     list_select_related = ("organization",)
     ordering = ("name_key", "id")
     search_fields = ("name_key",)
@@ -123,6 +126,13 @@ class PersonAdmin(ConsoleAdmin):
     def granted_until(self, row: Any) -> str:  # noqa: ANN401  # with what the queryset adds
         """Return when the grant runs out."""
         return moment(row.granted_until)
+
+    @display(description="Action")
+    def login(self, row: User) -> str:
+        """Return the button that logs in as them. Whoever is listed may be logged in as: the rule says so again."""
+        button = '<button class="button" type="submit" form="login-form" formaction="{}">Login{}</button>'
+        whom = format_html('<span class="visually-hidden"> as {}</span>', row.full_name)
+        return format_html(button, reverse("user_login_as", args=[row.pk]), whom)
 
     def about(self, request: "HttpRequest", row: User) -> dict[str, Any]:
         """Return who is there now, and the rule's own answer to whether one may log in."""

@@ -3,10 +3,11 @@
 from django import forms
 from django.core.exceptions import ValidationError
 
+from orgs.console_forms import NOBODYS_ADDRESS
 from orgs.editions import Edition
 from orgs.models import Organization
 from orgs.services.organizations import OrganizationNameTaken
-from orgs.text import validate_plain_text
+from orgs.text import validate_name, validate_plain_text
 
 from .services.customers import AccountExecutive, FirstAdministrator
 
@@ -14,12 +15,12 @@ from .services.customers import AccountExecutive, FirstAdministrator
 class CustomerForm(forms.Form):
     """A new customer in the operator console: the organization, its first administrator, its Account Executive."""
 
-    name = forms.CharField(label="Name of the organization", max_length=80, validators=[validate_plain_text])
+    name = forms.CharField(label="Name of the organization", max_length=80, validators=[validate_name])
     edition = forms.ChoiceField(choices=Edition.choices)
     first_name = forms.CharField(
         label="Administrator’s first name", max_length=80, required=False, validators=[validate_plain_text]
     )
-    last_name = forms.CharField(label="Administrator’s last name", max_length=80, validators=[validate_plain_text])
+    last_name = forms.CharField(label="Administrator’s last name", max_length=80, validators=[validate_name])
     username = forms.EmailField(
         label="Administrator’s username",
         max_length=254,
@@ -34,7 +35,7 @@ class CustomerForm(forms.Form):
         help_text="A mail with a link to choose a password goes there.",
     )
     executive_name = forms.CharField(
-        label="Account Executive", max_length=80, required=False, validators=[validate_plain_text]
+        label="Account Executive", max_length=80, required=False, validators=[validate_name]
     )
     executive_email = forms.EmailField(
         label="Account Executive’s e-mail address", required=False, validators=[validate_plain_text]
@@ -49,6 +50,13 @@ class CustomerForm(forms.Form):
         if Organization.objects.filter(name__iexact=name).exists():
             raise ValidationError(str(OrganizationNameTaken()))
         return name
+
+    def clean(self) -> None:
+        """Refuse the address of nobody."""
+        super().clean()
+        typed = self.cleaned_data
+        if typed.get("executive_name") == "" and (typed.get("executive_email") or typed.get("executive_phone")):
+            self.add_error("executive_name", NOBODYS_ADDRESS)
 
     def administrator(self) -> FirstAdministrator:
         """Return who is to administer it."""

@@ -102,7 +102,7 @@ class Refusal(models.TextChoices):
     INACTIVE = "inactive", "This user is inactive. Only active users can be logged in as."
     EXTERNAL = "external", "This is an external site user. External users are never logged in as from here."
     NOT_DELEGATE = "not_delegate", "You are no longer a delegated administrator with login access in that group."
-    OUT_OF_REACH = "out_of_reach", "This user's role is not below a role of the delegate's groups."
+    OUT_OF_REACH = "out_of_reach", "This user's role is not in reach of the delegate's groups with login access."
     NO_CLIMBING = (
         "no_climbing",
         "This user may administer more than a delegate does. Only an administrator logs in as this user.",
@@ -161,7 +161,7 @@ class EndCause(models.TextChoices):
     EDITION_CHANGED = "edition_changed", "the organization's edition no longer has this feature"
     GRANT_REVOKED = "grant_revoked", "the user took back the grant"
     GRANT_EXPIRED = "grant_expired", "the user's grant ran out"
-    DELEGATE_REMOVED = "delegate_removed", "the delegated administrator was removed from the group"
+    DELEGATE_REMOVED = "delegate_removed", "the delegated administrator lost the group's login access"
     OUT_OF_REACH = "out_of_reach", "the user is no longer in reach"
     BECAME_PROTECTED = "became_protected", "the user is now protected from this login"
     TARGET_DEACTIVATED = "target_deactivated", "the user was deactivated"

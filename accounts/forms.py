@@ -10,11 +10,11 @@ from django.utils.formats import date_format
 from accounts.enums import GrantDuration
 from accounts.models import DelegatedGroup, Profile, Role, User
 from accounts.services.delegated_groups import GroupDetails
-from accounts.services.guards import holds
+from accounts.services.guards import NameTaken, holds
 from accounts.services.impersonation import StartDetails, asks_before_start
 from accounts.services.users import NotDelegated, UserDetails, delegation_of, is_worn
 from orgs.permissions import Permission
-from orgs.text import is_plain, is_seen, validate_plain_text
+from orgs.text import is_plain, is_seen, validate_name, validate_plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ class UserForm(forms.Form):
     """New user, and edit user."""
 
     first_name = forms.CharField(max_length=80, required=False, validators=[validate_plain_text])
-    last_name = forms.CharField(max_length=80, validators=[validate_plain_text])
+    last_name = forms.CharField(max_length=80, validators=[validate_name])
     alias = forms.CharField(max_length=20, required=False, validators=[validate_plain_text])
     username = forms.EmailField(
         max_length=254,
@@ -69,8 +69,10 @@ class UserForm(forms.Form):
         waits = f"{pending} waits to be confirmed; {user.email} counts until then." if pending else ""
         self.fields["email"].help_text = waits
         if origin.is_limited:
-            for name in ("username", "email", "profile", "role"):
+            refused = "Only the organization's own administrators change this."
+            for name, words in (("username", ""), ("email", waits), ("profile", ""), ("role", "")):
                 self.fields[name].disabled = True
+                self.fields[name].help_text = f"{words} {refused}".strip()
         elif is_worn(user, origin):
             refused = f"Not changed while you are logged in as {user}."
             for name, words in (("username", refused), ("email", f"{waits} {refused}".strip())):
@@ -110,6 +112,39 @@ class UserForm(forms.Form):
     def refuse(self, refusal: NotDelegated) -> None:
         """Put what no group of a delegate's gives beside its field, or above them all."""
         self.add_error(refusal.field or None, str(refusal))
+
+
+class RoleForm(forms.Form):
+    """New role, and edit role: its name, and where it stands in the tree."""
+
+    name = forms.CharField(label="Role name", max_length=80, validators=[validate_name])
+    below = RoleChoice(
+        Role.objects.none(),
+        required=False,
+        empty_label="None: at the top",
+        help_text="Whoever administers a role administers everything below it too.",
+    )
+    version = forms.CharField(required=False, max_length=120, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, organization: "Organization", role: Role | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        roles = Role.objects.filter(organization=organization).order_by("path")
+        below = cast("Any", self.fields["below"])
+        below.queryset = roles
+        if role is not None:
+            # Not offered; where it is sent all the same, the service says what is wrong with it.
+            others = roles.exclude(path__startswith=role.path)
+            below.widget.choices = [("", below.empty_label)] + [
+                (other.pk, below.label_from_instance(other)) for other in others
+            ]
+
+    def clean_name(self) -> str:
+        """Return the name with its spaces in order."""
+        return " ".join(self.cleaned_data["name"].split())
+
+    def refuse(self, refusal: Exception) -> None:
+        """Put the service's words beside the field that they are about."""
+        self.add_error("name" if isinstance(refusal, NameTaken) else "below", str(refusal))
 
 
 class ReasonField(forms.CharField):

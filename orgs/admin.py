@@ -153,17 +153,17 @@ class OrganizationAdmin(ConsoleAdmin):
         row = self.to_act_on(request, organization_id, right=CHANGE_ORGANIZATIONS)
 
         def do(form: "Form") -> str:  # noqa: ARG001  # nothing is asked
-            provision_organization(row, origin=Origin.of(request))
-            return (
-                f"Administrators Can Log in as Any User is provisioned for {row}. Its administrators can switch it on."
-            )
+            organization = provision_organization(row, origin=Origin.of(request))
+            is_ticked = organization.login_access_policy.any_user_login
+            now = "They had ticked it before: it is on." if is_ticked else "Its administrators can switch it on."
+            return f"Administrators Can Log in as Any User is provisioned for {row}. {now}"
 
         return self.form_page(
             request,
             ConfirmForm(sent(request)),
             do=do,
             title=f"Provision Administrators Can Log in as Any User for {row}",
-            text=f"{row}, organization id {row.reference}. Whoever asked for it gets mail.",
+            text=f"{row}, organization id {row.reference}. Who asked for it, if someone did, gets mail.",
             button="Provision",
             row=row,
         )
@@ -212,7 +212,7 @@ class ActivationRequestAdmin(ConsoleAdmin):
     label = "Activation requests"
     description = "Customers who ask for Administrators Can Log in as Any User."
     row_id = "activation_id"
-    list_display = ("organization", "edition", "requested_by_name", "state", "asked", "answered_by_name")
+    list_display = ("organization", "edition", "requester", "state", "asked", "answerer")
     list_filter = ("state",)
     list_select_related = ("organization",)
     ordering = ("-id",)
@@ -222,11 +222,11 @@ class ActivationRequestAdmin(ConsoleAdmin):
         "organization_link",
         "edition",
         "state",
-        "requested_by_name",
+        "requester",
         "asked",
         "business_case",
         "answer",
-        "answered_by_name",
+        "answerer",
         "answered",
         "done",
     )
@@ -249,6 +249,16 @@ class ActivationRequestAdmin(ConsoleAdmin):
         """Lead to the organization, where Sales provisions."""
         address = reverse("admin:orgs_organization_change", args=[row.organization_id])
         return format_html('<a href="{}">{}</a> ({})', address, row.organization, row.organization.reference)
+
+    @display(description="Requested by")
+    def requester(self, row: ActivationRequest) -> str:
+        """Return who asked, as they were called then."""
+        return row.requested_by_name
+
+    @display(description="Answered by")
+    def answerer(self, row: ActivationRequest) -> str:
+        """Return who of Support answered."""
+        return row.answered_by_name or "–"
 
     @display(description="Asked")
     def asked(self, row: ActivationRequest) -> str:
@@ -288,9 +298,12 @@ class ActivationRequestAdmin(ConsoleAdmin):
                 return ""
             return f"The request of {row.organization} is answered: {answered.get_state_display()}."
 
+        form = AnswerForm(sent(request), initial={"decision": "approve"})
+        if request.method != "POST" and row.state == ActivationState.APPROVED:
+            form.leave_declining()
         return self.form_page(
             request,
-            AnswerForm(sent(request), initial={"decision": "approve"}),
+            form,
             do=do,
             title=f"Answer the request of {row.organization}",
             text=row.business_case,

@@ -9,6 +9,8 @@ from django.utils import timezone
 from .models import AuditEvent
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from accounts.models import User
 
     from .http import Origin
@@ -158,12 +160,18 @@ def build_event(  # every part of a row, by name
         about_name=name_in(organization_id, about) if about else "",
         address=origin.address,
         agent=origin.agent,
-        session_public_id=origin.session_public_id,
+        session_public_id=_session_in(organization_id, origin),
         impersonation_id=impersonation_id or origin.impersonation_id,
         request_id=origin.request_id,
         before=before or {},
         after=after or {},
     )
+
+
+def _session_in(organization_id: int, origin: "Origin") -> "UUID | None":
+    """Return the session that a row names. That of someone who is not of the organization is never shown there."""
+    is_guest = origin.user is not None and origin.user.organization_id != organization_id
+    return None if is_guest else origin.session_public_id
 
 
 def name_in(organization_id: int, person: "User") -> str:

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin, ShowFacets
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
+from django.db.models import BooleanField
 from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -14,7 +15,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 import orgs.converters  # noqa: F401  # registers <id:…>
 
+# Django's name for the state of the list that one came from.
+PRESERVED_FILTERS = "_changelist_filters"
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from django.db.models import Model
@@ -71,18 +76,25 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]  # generic in the stub
         return False
 
     def lookup_allowed(self, lookup: str, value: object, request: "HttpRequest | None" = None) -> bool:  # noqa: ARG002
-        """Allow the list's own filters. Django lets an address ask about every column, the password's hash too."""
-        return lookup.partition("__")[0] in self.list_filter
+        """Allow what the list's own filters offer. Django lets an address ask about every column, a password's too."""
+        name, _, how = lookup.partition("__")
+        return name in self.list_filter and how == "exact" and value in self.offered_by(name)
 
-    def is_known(self, parameter: str) -> bool:
-        """Tell whether a list's address may hold ``parameter``: a search, a page, or one of the filters."""
-        return parameter in {SEARCH_VAR, PAGE_VAR} or self.lookup_allowed(parameter, None)
+    def offered_by(self, name: str) -> set[object]:
+        """Return the values that a filter offers, as they stand in an address."""
+        field = self.opts.get_field(name)
+        return {"0", "1"} if isinstance(field, BooleanField) else {value for value, _ in field.choices or ()}  # type: ignore[union-attr]
+
+    def is_known(self, parameter: str, values: "Iterable[str]") -> bool:
+        """Tell whether a list's address may hold ``parameter``: a search, a page, or what one of the filters offers."""
+        is_of_list = parameter in {SEARCH_VAR, PAGE_VAR}
+        return is_of_list or all(self.lookup_allowed(parameter, value) for value in values)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
     def list_page(self, request: "HttpRequest") -> "HttpResponse":
         """Show the list. An address that asks for anything else leads to the whole of it."""
-        if not all(self.is_known(parameter) for parameter in request.GET):
+        if not all(self.is_known(parameter, values) for parameter, values in request.GET.lists()):
             return HttpResponseRedirect(request.path)
         context = {"title": self.label, "help": self.description}
         return self.changelist_view(request, extra_context=context)
@@ -92,6 +104,9 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]  # generic in the stub
         if not self.has_view_permission(request):
             # First: who may not read any is not told which there are.
             raise PermissionDenied
+        if request.GET.keys() - {PRESERVED_FILTERS}:
+            # Django's pop-ups and other columns to look rows up by: nothing here asks for them.
+            return HttpResponseRedirect(request.path)
         return self.change_view(request, str(kwargs[self.row_id]))
 
     def get_object(self, request: "HttpRequest", object_id: str, from_field: str | None = None) -> "Model":

@@ -11,7 +11,7 @@ from django.core.validators import URLValidator
 from orgs.models import AccessMode, Organization, SupportAvailability
 from orgs.models.login_access_policy import LONGEST_SIGN_IN_AGE, LONGEST_VISIT, SHORTEST_VISIT
 from orgs.services.login_access_policies import SETTINGS, PolicyChanges, PolicyDetails
-from orgs.text import validate_plain_lines, validate_plain_text
+from orgs.text import validate_name, validate_plain_lines, validate_plain_text
 from orgs.tickets import PLACE, NotAPattern, compiled, ticket_url
 
 if TYPE_CHECKING:
@@ -143,7 +143,11 @@ class LoginAccessPolicyForm(forms.Form):
 class CompanyForm(forms.Form):
     """What an organization says of itself."""
 
-    name = forms.CharField(label="Organization name", max_length=80, validators=[validate_plain_text])
+    name = forms.CharField(label="Organization name", max_length=80, validators=[validate_name])
+
+    def clean_name(self) -> str:
+        """Return the name with its spaces in order."""
+        return " ".join(self.cleaned_data["name"].split())
 
 
 class ActivationRequestForm(forms.Form):

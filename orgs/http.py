@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 AGENT_LENGTH = 300
 PATH_LENGTH = 500
+# What a column for the name of whoever did something takes: two people and an organization can be longer.
+NAME_LENGTH = 400
 
 
 def client_address(request: "HttpRequest") -> str | None:
@@ -104,7 +106,8 @@ class Origin:
         """Who does it, as created-and-modified columns have it: both names inside a visit."""
         if self.is_impersonating and self.user is not None and self.actor is not None:
             abroad = self.actor.organization_id != self.user.organization_id
-            return f"{self.user} (by {self.actor}{f', {self.actor.organization}' if abroad else ''})"
+            names = f"{self.user} (by {self.actor}{f', {self.actor.organization}' if abroad else ''})"
+            return names[:NAME_LENGTH]
         return str(self.user or self.command)
 
 

@@ -96,7 +96,7 @@ _NEEDS: dict[Permission, frozenset[Permission]] = {
 
 _DESCRIPTIONS: dict[Permission, str] = {
     P.VIEW_SETUP: "Open Setup; read the audit trail, policies, settings and the company page.",
-    P.VIEW_ALL_USERS: "See every user of the organization.",
+    P.VIEW_ALL_USERS: "See every user of the organization, and live login access grants.",
     P.MANAGE_INTERNAL_USERS: "Create, edit, activate and deactivate users.",
     P.RESET_USER_PASSWORDS: "Send a password reset, and unlock an account.",
     P.FREEZE_USERS: "Freeze and unfreeze users.",
@@ -105,7 +105,7 @@ _DESCRIPTIONS: dict[Permission, str] = {
     P.MANAGE_LOGIN_ACCESS_POLICIES: "Save the Login Access Policies page.",
     P.MONITOR_LOGIN_HISTORY: "Read everyone's login history, sessions and impersonations.",
     P.MANAGE_USERS: "Do all of the above, end other people's sessions, and, with Modify All Data, log in as users.",
-    P.CUSTOMIZE_APPLICATION: "Change session settings and the company page's own fields.",
+    P.CUSTOMIZE_APPLICATION: "Change session settings, delegated groups and the company page's own fields.",
     P.VIEW_ALL_DATA: "Read why someone was logged in as another, and what was done inside.",
     P.MODIFY_ALL_DATA: "Change all data, and, with Manage Users, log in as other users.",
 }

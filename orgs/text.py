@@ -24,6 +24,13 @@ def validate_plain_text(value: str) -> None:
         raise ValidationError("This holds characters that cannot be shown. Type it anew.", code="odd")
 
 
+def validate_name(value: str) -> None:
+    """Refuse a name that is not plain, or of which nothing shows."""
+    validate_plain_text(value)
+    if not is_seen(value):
+        raise ValidationError("Nothing of this shows on a page. Type a name.", code="unseen")
+
+
 def validate_plain_lines(value: str) -> None:
     """Refuse the same in a text of several lines, where ends of lines and tabs are what they are."""
     validate_plain_text(value.replace("\r", "").replace("\n", "").replace("\t", ""))

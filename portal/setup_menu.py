@@ -77,6 +77,14 @@ SETUP_PAGES = (
         opens_to=sees_users,
     ),
     SetupPage(
+        "Roles",
+        "Users",
+        "role_list",
+        Permission.VIEW_SETUP,
+        "role tree hierarchy levels managers",
+        "See the tree of roles, and who stands below whom in it.",
+    ),
+    SetupPage(
         "Login Access Policies",
         "Security",
         "login_access_policies",

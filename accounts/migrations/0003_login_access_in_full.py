@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                     ("edition_changed", "the organization's edition no longer has this feature"),
                     ("grant_revoked", "the user took back the grant"),
                     ("grant_expired", "the user's grant ran out"),
-                    ("delegate_removed", "the delegated administrator was removed from the group"),
+                    ("delegate_removed", "the delegated administrator lost the group's login access"),
                     ("out_of_reach", "the user is no longer in reach"),
                     ("became_protected", "the user is now protected from this login"),
                     ("target_deactivated", "the user was deactivated"),

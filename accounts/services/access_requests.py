@@ -33,6 +33,9 @@ LONGEST_REASON = 1000
 class NothingToAsk(PermissionDenied):
     """A grant would change nothing: one may log in already, or something else is in the way."""
 
+    # What a page leads on to.
+    help_url = help_label = ""
+
 
 class AskedWrongly(Exception):  # noqa: N818  # said as a page says it
     """What was asked won't do: ``fields`` holds a sentence for each field."""

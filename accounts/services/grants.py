@@ -1,6 +1,6 @@
 """Grants: whom a user lets log in as them, and until when. Only the person grants; rows are kept as history."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -125,13 +125,13 @@ def save_grants(
     require_grant_page(fresh)
     rows = {row.key: row for row in grantees_of(fresh, at=at)}
     chosen = [_choose(rows, key, duration) for key, duration in choices.items()]
-    _lock_visits(fresh)
+    locked = _lock_visits(fresh)
     changed = []
     for row, duration in chosen:
         if duration != GrantDuration.NONE:
             changed.append(_give(fresh, row, duration, origin=origin, at=at))
         elif row.grant is not None:
-            changed.append(_revoke(row.grant, row, origin=origin, at=at))
+            changed.append(_revoke(row.grant, row, origin=origin, at=at, locked=locked))
     return changed
 
 
@@ -156,10 +156,10 @@ def _choose(rows: Mapping[str, Grantee], key: str, duration: str) -> tuple[Grant
     return row, chosen
 
 
-def _lock_visits(user: User) -> None:
+def _lock_visits(user: User) -> list[int]:
     """Lock the sessions of every open visit in the account, all in one order, before any is touched."""
     visits = Impersonation.objects.open().filter(target=user, grant__isnull=False)
-    lock_ids([pk for pair in visits.values_list("session_id", "actor_session_id") for pk in pair])
+    return lock_ids([pk for pair in visits.values_list("session_id", "actor_session_id") for pk in pair])
 
 
 def _give(user: User, row: Grantee, duration: GrantDuration, *, origin: "Origin", at: datetime) -> LoginAccessGrant:
@@ -192,7 +192,9 @@ def _give(user: User, row: Grantee, duration: GrantDuration, *, origin: "Origin"
     return grant
 
 
-def _revoke(grant: LoginAccessGrant, row: Grantee, *, origin: "Origin", at: datetime) -> LoginAccessGrant:
+def _revoke(
+    grant: LoginAccessGrant, row: Grantee, *, origin: "Origin", at: datetime, locked: Collection[int]
+) -> LoginAccessGrant:
     grant.revoked_at = at
     grant.save(update_fields=["revoked_at"])
     record(
@@ -205,5 +207,5 @@ def _revoke(grant: LoginAccessGrant, row: Grantee, *, origin: "Origin", at: date
         after={"revoked_at": at.isoformat()},
         grantee=row.name,
     )
-    end_lost_visits(VisitsOf.grant(grant), origin=origin, at=at)
+    end_lost_visits(VisitsOf.grant(grant), origin=origin, at=at, among=locked)
     return grant

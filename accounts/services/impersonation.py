@@ -56,6 +56,10 @@ class ImpersonationRefused(PermissionDenied):
 class SignInNeeded(PermissionDenied):
     """The last sign-in is older than the organization's policy allows for a start."""
 
+    # Where a page says it: what leads on, and whether what was typed is given back (portal/views.py).
+    help_url, help_label = "", "Sign in again"
+    gives_back = False
+
     def __init__(self) -> None:
         super().__init__("Your last sign-in is too long ago to log in as a user. Sign in again first.")
 
@@ -278,7 +282,6 @@ def _write_start(visit: Impersonation, actor: User, target: User, *, origin: "Or
         "group": visit.group_name,
         "access": visit.access,
         "ends_at": visit.ends_at.isoformat(),
-        "ticket": visit.ticket,
     }
     record(
         AuditAction.IMPERSONATION_STARTED,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Value
+from django.db.models import Max, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 from treebeard.exceptions import InvalidMoveToDescendant
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # The tops of all organizations' trees are neighbours: two made at once may want the same place.
 ATTEMPTS = 3
+# What the stored path has room for.
+LEVELS = (Role._meta.get_field("path").max_length or 0) // Role.steplen
 
 
 class RoleBelowItself(PermissionDenied):
@@ -34,6 +36,13 @@ class RoleBelowItself(PermissionDenied):
 
     def __init__(self, role: Role, parent: Role) -> None:
         super().__init__(f"{role} cannot be moved below {parent}, which is {role} itself or below it.")
+
+
+class RoleTooDeep(PermissionDenied):
+    """There the role, or what is below it, would stand deeper than is stored."""
+
+    def __init__(self, parent: Role) -> None:
+        super().__init__(f"{parent} is too deep in the tree for this. There are at most {LEVELS} levels.")
 
 
 @transaction.atomic
@@ -49,6 +58,7 @@ def create_role(
     organization = _begin(organization.pk, origin)
     above = _of(organization, parent)
     _require_free(name, organization)
+    _require_room(above, levels=1)
     values = {"organization": organization, "name": name}
     role = placed(lambda: Role.objects.add_child(above, values) if above else Role.objects.add_root(values))
     record(
@@ -92,12 +102,12 @@ def move_role(role: Role, *, parent: Role | None, origin: "Origin", at: datetime
     """
     at = at or timezone.now()
     organization = _begin(role.organization_id, origin)
-    # From inside the account of someone who manages roles a delegate could widen their own reach.
-    refuse_to_guest(origin)
     role, above = Role.objects.get(pk=role.pk), _of(organization, parent)
     before = Role.objects.get_parent(role)
     if before == above:
         return role
+    deepest = Role.objects.filter(path__startswith=role.path).aggregate(depth=Max("depth"))["depth"]
+    _require_room(above, levels=deepest - role.depth + 1)
     try:
         placed(lambda: _move(role, above))
     except InvalidMoveToDescendant as error:
@@ -115,10 +125,53 @@ def move_role(role: Role, *, parent: Role | None, origin: "Origin", at: datetime
     return role
 
 
+class RoleChangedMeanwhile(Exception):  # noqa: N818  # said as a page says it
+    """Someone renamed or moved the role between the reading of the form and this save. ``role`` is what holds now."""
+
+    def __init__(self, role: Role, above: Role | None) -> None:
+        self.role = role
+        super().__init__(f"This role was changed while you had it open: it is {role} now, {_place_in_words(above)}.")
+
+
+def _place_in_words(above: Role | None) -> str:
+    return f"below {above}" if above else "at the top"
+
+
+def version_of(role: Role) -> str:
+    """Return what changes with every rename and move of ``role``, for a form to remember. One query, below the top."""
+    above = Role.objects.get_parent(role)
+    return f"{above.pk if above else 0} {role.name}"
+
+
+@transaction.atomic
+def change_role(
+    role: Role,
+    *,
+    name: str,
+    parent: Role | None,
+    origin: "Origin",
+    version: str | None = None,
+    at: datetime | None = None,
+) -> Role:
+    """Move a role and give it another name: both, or neither where one is refused.
+
+    Raises :class:`RoleChangedMeanwhile` where ``version`` (of :func:`version_of`) is no more what it was.
+    """
+    at = at or timezone.now()
+    _begin(role.organization_id, origin)
+    role = Role.objects.get(pk=role.pk)
+    if version is not None and version != version_of(role):
+        raise RoleChangedMeanwhile(role, Role.objects.get_parent(role))
+    moved = move_role(role, parent=parent, origin=origin, at=at)
+    return rename_role(moved, name=name, origin=origin, at=at)
+
+
 def _begin(organization_id: int, origin: "Origin") -> "Organization":
     organization = lock_organization(organization_id)
     require_own(origin, organization.pk)
     require(origin, Permission.MANAGE_ROLES)
+    # From inside the account of someone who manages roles a delegate could widen their own reach.
+    refuse_to_guest(origin)
     return organization
 
 
@@ -140,6 +193,12 @@ def _require_free(name: str, organization: "Organization", *, beside: Role | Non
     same = Role.objects.alias(lowered=Lower("name")).filter(organization=organization, lowered=Lower(Value(name)))
     if same.exclude(pk=beside.pk if beside else None).exists():
         raise NameTaken("A role of this name is there already.")
+
+
+def _require_room(above: Role | None, *, levels: int) -> None:
+    """Raise :class:`RoleTooDeep` where ``levels`` more do not fit below ``above``."""
+    if above is not None and above.depth + levels > LEVELS:
+        raise RoleTooDeep(above)
 
 
 def placed(place: "Callable[[], Role]") -> Role:

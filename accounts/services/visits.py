@@ -13,7 +13,7 @@ from accounts.identity import Fault, Identity, open_visits
 from .sessions import end_sessions, lock_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from accounts.models import DelegatedGroup, LoginAccessGrant, Session, User
     from orgs.http import Origin
@@ -50,14 +50,21 @@ class VisitsOf:
         return cls("i.group_id = %(group_id)s", {"group_id": key})
 
 
-def end_lost_visits(visits: VisitsOf, *, origin: "Origin", at: datetime) -> int:
+def end_lost_visits(
+    visits: VisitsOf, *, origin: "Origin", at: datetime, among: "Collection[int] | None" = None
+) -> int:
     """Ask the rule again for running ``visits`` and end those that it refuses now, each with its own cause.
 
     For whoever changed what a visit may rest on, in the transaction of the change. Actors keep their own sessions.
     Returns how many ended. What was started at the same moment, unseen here, the next request asks.
+
+    Whoever has changed rows that a leave or a sign-in wants too has locked the sessions before, and gives them as
+    ``among``: to wait for another, of a visit begun since, could be to wait for someone who waits for that change.
     """
     lost: defaultdict[Fault, list[Identity]] = defaultdict(list)
     for identity in open_visits(visits.where, visits.parameters):
+        if among is not None and identity.session.pk not in among:
+            continue
         if fault := identity.fault(address=None, at=at, asks_address=False):
             lost[fault].append(identity)
     # All at once and in one order, before any is touched (accounts/services/sessions.py).

@@ -41,9 +41,11 @@ def user_ask_for_access(request: "HttpRequest", user_id: int) -> "HttpResponse":
     user, at = find_user(request, user_id), timezone.now()
     facts = facts_about(request.actor, user)
     verdict = may_impersonate(actor=request.actor, target=user, facts=facts, at=at)
-    if not is_healed_by_grant(verdict, actor=request.actor, target=user, facts=facts, at=at):
-        raise NothingToAsk(verdict.reason or f"You can log in as {user} without asking.")
     page = page_of(user, back=back_of(request))
+    if not is_healed_by_grant(verdict, actor=request.actor, target=user, facts=facts, at=at):
+        nothing = NothingToAsk(verdict.reason or f"You can log in as {user} without asking.")
+        nothing.help_url, nothing.help_label = page, f"Back to {user}"
+        raise nothing
     form = AskForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:

@@ -10,6 +10,7 @@ from accounts.enums import GrantDuration, LoginType
 from accounts.presence import visits_of
 from accounts.services.access_requests import open_requests
 from accounts.services.grants import grantees_of
+from accounts.services.guards import is_acting_delegate
 from accounts.who_can import is_open_to_administrators
 from orgs.audit import name_in
 from orgs.permissions import Permission
@@ -39,6 +40,7 @@ def home(request: "HttpRequest") -> "HttpResponse":
         # One query: nobody else asks for it, and the identity statement is long enough.
         "pending_email": user.pending_email,
         "permissions": [one for one in Permission if user.has_permission(one)],
+        "is_delegate": is_acting_delegate(user),
         **_access(user, at=at),
         "is_own": request.impersonation is None,
         "may_end": request.impersonation is None,

@@ -84,8 +84,12 @@ def _start(request: "PortalRequest", session: "Session", user_id: int) -> "HttpR
             details=form.details() if FORM_SENT in request.POST else None,
             back=_carried(request).get("back", ""),
         )
-    except SignInNeeded:
-        return _sign_in_again(request, user_id)
+    except SignInNeeded as needed:
+        if not any(request.POST.get(name) for name in form.fields):
+            return _sign_in_again(request, user_id)
+        # It is kept nowhere, and the way by the password would lose it: given back, it can be copied.
+        needed.help_url, needed.gives_back = _path_to_sign_in_again(request, user_id), True
+        raise
     except DetailsNeeded:
         return HttpResponseRedirect(_form_path(request, user_id))
     except DetailsWrong as wrong:
@@ -150,8 +154,12 @@ def _form_path(request: "PortalRequest", user_id: int) -> str:
 
 def _sign_in_again(request: "PortalRequest", user_id: int) -> "HttpResponse":
     """Send to the page that asks for the password, which leads back to the form. Nothing of the request is kept."""
+    return HttpResponseRedirect(_path_to_sign_in_again(request, user_id))
+
+
+def _path_to_sign_in_again(request: "PortalRequest", user_id: int) -> str:
     query = urlencode({"next": _form_path(request, user_id)})
-    return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{query}")
+    return f"{reverse('account_reauthenticate')}?{query}"
 
 
 @allowed_read_only

@@ -1,11 +1,12 @@
 """allauth's pages, mounted one by one under their own names, each with its marks."""
 
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from allauth.account import views as allauth
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -34,6 +35,11 @@ class LoginView(allauth.LoginView):
 class ReauthenticateView(allauth.ReauthenticateView):
     """Confirm that it is you; then the session counts as one that has just signed in (login access policies ask)."""
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        asked = self.request.POST.get("next") or self.request.GET.get("next", "")
+        return {**context, "cancel_url": _list_before(asked) or reverse("home")}
+
     def form_valid(self, form: Any) -> HttpResponse:  # noqa: ANN401  # allauth's form
         request = cast("PortalRequest", self.request)
         confirm_sign_in(request.user, session=cast("Session", request.session_row), origin=Origin.of(request))
@@ -49,20 +55,27 @@ class ReauthenticateView(allauth.ReauthenticateView):
         return response
 
 
+def _list_before(path: str) -> str | None:
+    """Return the list that one came from, as the path to what one is about to do carries it."""
+    return safe_path(QueryDict(urlsplit(safe_path(path) or "").query).get("back", ""))
+
+
 def _ended(value: str) -> str:
     """Return the sentence for why one has to sign in; only known causes have one."""
     if value == EndCause.LOGGED_OUT:
         return "You have logged out as that user. Your own session was ended too. Log in again to go on."
-    if value in {EndCause.PARENT_SESSION_ENDED, EndCause.ENDED_BY_ADMINISTRATOR}:
+    if value == EndCause.PARENT_SESSION_ENDED:
         return "Your session has ended. Log in again to go on."
+    if value in _SHUT_OUT:
+        return f"Your session has ended: {_SHUT_OUT[EndCause(value)]}. Ask your administrator."
     if value in EndCause:
         cause = EndCause(value)
-        return f"Your session has ended: {_TO_ONESELF.get(cause, cause.label)}. Log in again to go on."
+        return f"Your session has ended: {cause.label}. Log in again to go on."
     return ""
 
 
-# Whoever reads it need not be an administrator: one's own session ends like this too.
-_TO_ONESELF = {
+# Whoever reads it need not be an administrator: one's own session ends like this too. Nor can they log in again.
+_SHUT_OUT = {
     EndCause.ACTOR_DEACTIVATED: "your account was deactivated",
     EndCause.ACTOR_FROZEN: "your account was frozen",
 }

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.enums import Refusal
 from accounts.facts import ListFacts, Reach, reaches_of
-from accounts.login_access import MORE_THAN_DELEGATED_BITS, Facts, Verdict, may_impersonate
+from accounts.login_access import HEALED_BY_GRANT, MORE_THAN_DELEGATED_BITS, Facts, Verdict, may_impersonate
 from accounts.models import LoginAccessGrant, Profile, Role, User
 from accounts.querysets import OTHER
 from accounts.services.guards import edits_users, holds, is_acting_delegate, visible_to
@@ -213,6 +213,8 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
         "has_actions": has_login or may_edit,
         "may_create": may_edit and not Origin.of(request).is_limited,
         "note": note,
+        # On the page of each: from one user it may be something else that stands in the way.
+        "may_ask": note is not None and note.refusal in HEALED_BY_GRANT,
         "note_help": help_for(note.refusal) if note is not None and note.refusal else ("", ""),
         "back": (back := state.path_to_come_back()),
         "back_query": urlencode({"back": back}),
@@ -322,7 +324,8 @@ def _rows(request: "PortalRequest", users: Sequence[User], of_list: ListFacts, s
 
 def _login_column(request: "PortalRequest", rows: Sequence[Row], facts: Facts) -> tuple[bool, Verdict | None]:
     """Return whether there is a Login column at all, and the one reason that stands above the list, if there is one."""
-    of_oneself = may_impersonate(actor=request.actor, target=request.actor, facts=facts, at=timezone.now())
+    # Whom one is here: oneself, or the account that is worn. A support agent is asked about somebody of this house.
+    of_oneself = may_impersonate(actor=request.actor, target=request.user, facts=facts, at=timezone.now())
     if of_oneself.refusal == Refusal.NO_PERMISSION:
         return False, of_oneself
     return True, next((row.login for row in rows if row.is_shared_refusal), None)

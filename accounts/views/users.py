@@ -18,7 +18,7 @@ from accounts.models import Login, Role, User
 from accounts.presence import browser_words, last_active, live_sessions_of, visits_of, worn_now
 from accounts.services.access_requests import open_requests
 from accounts.services.grants import grantees_of
-from accounts.services.guards import NameTaken, visible_to
+from accounts.services.guards import NameTaken, is_acting_delegate, visible_to
 from accounts.services.impersonation import help_for
 from accounts.services.users import (
     NotDelegated,
@@ -115,7 +115,14 @@ def user_summary(request: "HttpRequest", user_id: int) -> "HttpResponse":
     request = cast("PortalRequest", request)
     user = find_user(request, user_id)
     held = [(permission, user.has_permission(permission)) for permission in Permission]
-    context = {**_about(request, user), "person": user, "role_path": role_path(user), "permissions": held}
+    groups = user.delegated_groups.order_by("name", "id")[:SHOWN] if is_acting_delegate(user) else ()
+    context = {
+        **_about(request, user),
+        "person": user,
+        "role_path": role_path(user),
+        "permissions": held,
+        "groups": groups,
+    }
     return render(request, "accounts/user_summary.html", context)
 
 

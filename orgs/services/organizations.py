@@ -89,6 +89,9 @@ def rename_organization(
             organization.save(update_fields=["name"])
     except IntegrityError as error:
         raise OrganizationNameTaken from error
+    if Organization.objects.filter(name__iexact=name).exclude(pk=organization.pk).exists():
+        # One that differs in capital letters alone would pass for the other in everyone's trail.
+        raise OrganizationNameTaken
     record(
         AuditAction.ORGANIZATION_CHANGED,
         origin=origin,

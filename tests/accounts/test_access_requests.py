@@ -421,7 +421,18 @@ def test_page_says_why_there_is_nothing_to_ask(
 
     assert [page.status_code for page in pages] == [403, 403]
     assert "You can log in as Grace Hopper without asking." in pages[0].content.decode()
+    assert f'href="/setup/users/{grace.pk}/">Back to Grace Hopper</a>' in pages[0].content.decode()
     assert "This user is inactive." in pages[1].content.decode()
+
+
+def test_page_says_that_a_frozen_user_cannot_answer(
+    client_of: "ClientOf", ada: User, grace: User, dennis: User
+) -> None:
+    client = client_of(ada)
+
+    told = ["is frozen and cannot sign in to answer." in html_of(client.get(page_of(one))) for one in (dennis, grace)]
+
+    assert told == [True, False]
 
 
 def test_pages_are_refused_inside(

@@ -330,11 +330,11 @@ def tampered(link: str, asked: User) -> str:
 
 
 def signed_for_something_else(link: str, asked: User) -> str:
-    return signing.dumps([asked.pk, NEW], salt="something else")
+    return signing.dumps([asked.pk, NEW, 0], salt="something else")
 
 
 def of_another_user(link: str, asked: User) -> str:
-    return signing.dumps([asked.pk + 1, NEW], salt="accounts.email")
+    return signing.dumps([asked.pk + 1, NEW, 0], salt="accounts.email")
 
 
 def of_nothing_that_waits(link: str, asked: User) -> str:
@@ -556,4 +556,11 @@ def test_form_of_a_guest_keeps_what_waits(asked: User, ada: User, sam: User) -> 
 
     assert form.is_valid()
     assert form.details().email == NEW
-    assert form.fields["email"].help_text == f"{NEW} waits to be confirmed; {OLD} counts until then."
+    refused = "Only the organization's own administrators change this."
+    waits = f"{NEW} waits to be confirmed; {OLD} counts until then."
+    assert {name: field.help_text for name, field in form.fields.items() if field.disabled} == {
+        "username": refused,
+        "email": f"{waits} {refused}",
+        "profile": refused,
+        "role": refused,
+    }

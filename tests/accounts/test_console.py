@@ -515,6 +515,19 @@ def test_sales_provisions_and_deprovisions(
     ]
 
 
+def test_provisioning_what_was_ticked_before_says_that_it_is_on(
+    sally: User, initech: Organization, client_of: "ClientOf"
+) -> None:
+    initech.login_access_policy.any_user_login = True
+    initech.login_access_policy.save()
+
+    given = client_of(sally).post(to("orgs_organization_provision", initech.pk), follow=True)
+
+    assert messages_of(given) == [
+        "Administrators Can Log in as Any User is provisioned for Initech. They had ticked it before: it is on."
+    ]
+
+
 def test_deprovisioning_ends_a_visit(
     sally: User,
     any_user_login: Organization,
@@ -641,6 +654,11 @@ def test_who_was_invited_chooses_a_password_and_signs_in(
         ({"username": "lucius"}, "username", "A username looks like an e-mail address"),
         ({"email": "lucius"}, "email", "Enter a valid email address."),
         ({"last_name": ""}, "last_name", "This field is required."),
+        ({"last_name": "\u200b"}, "last_name", "Nothing of this shows on a page."),
+        ({"name": "\u200b"}, "name", "Nothing of this shows on a page."),
+        ({"executive_email": "nora@sales.example"}, "executive_name", "Whose address is this?"),
+        ({"executive_phone": "1"}, "executive_name", "Whose address is this?"),
+        ({"executive_name": "\u200b", "executive_phone": "1"}, "executive_name", "Nothing of this shows on a page."),
     ],
 )
 def test_customer_that_can_not_be_is_refused_beside_the_field_and_nothing_is_saved(
@@ -706,16 +724,16 @@ def test_page_of_a_request_tells_all_of_it(asked: ActivationRequest, sam: User, 
     page = client.get(to("orgs_activationrequest_change", asked.pk))
 
     at = f"{asked.created_at:%Y-%m-%d %H:%M} UTC"
-    assert row == [["Initech", "Unlimited", "Test Petrov", "Open", at, "-"]]
+    assert row == [["Initech", "Unlimited", "Test Petrov", "Open", at, "–"]]
     assert facts_of(page) == {
         "Organization": f"Initech ({asked.organization.reference})",
         "Edition": "Unlimited",
         "State": "Open",
-        "Requested by name": "Test Petrov",
+        "Requested by": "Test Petrov",
         "Asked": at,
         "Business case": "We help our users.Every day.",
         "Answer": "-",
-        "Answered by name": "-",
+        "Answered by": "–",
         "Answered": "–",
         "Provisioned": "–",
     }
@@ -773,6 +791,17 @@ def test_answer_that_can_not_be_is_refused(
     assert (asked.state, trail_of(asked.organization)) == ("open", [])
 
 
+@pytest.mark.parametrize(("state", "offered"), [("open", ["approve", "decline"]), ("approved", ["decline"])])
+def test_what_is_approved_can_only_be_declined(
+    state: str, offered: list[str], asked: ActivationRequest, sam: User, client_of: "ClientOf"
+) -> None:
+    ActivationRequest.objects.filter(pk=asked.pk).update(state=state)
+
+    page = client_of(sam).get(to("orgs_activationrequest_answer", asked.pk))
+
+    assert re.findall(r'<option value="(\w*)"', html_of(page)) == offered
+
+
 def test_second_of_two_who_answer_is_told(asked: ActivationRequest, sam: User, client_of: "ClientOf") -> None:
     client, address = client_of(sam), to("orgs_activationrequest_answer", asked.pk)
     decline_activation_request(asked, "No.", origin=as_themselves(sam))
@@ -816,7 +845,8 @@ def test_list_holds_who_granted_access(
 
     rows = rows_of(client_of(sam).get(to("accounts_user_changelist")))
 
-    assert rows == [["Joan Clarke", "joan@acme.example", "Acme", "Enterprise", f"{until:%Y-%m-%d %H:%M} UTC"]]
+    ends = f"{until:%Y-%m-%d %H:%M} UTC"
+    assert rows == [["Joan Clarke", "joan@acme.example", "Acme", "Enterprise", ends, "Login as Joan Clarke"]]
 
 
 @pytest.mark.parametrize("query", ["joan", "CLARKE", "joan acme", "acme.exa", "Acme"])

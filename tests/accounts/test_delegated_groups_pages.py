@@ -84,6 +84,17 @@ def test_list_without_groups_says_what_they_are(client_of: "ClientOf", ada: User
     assert "No delegated group yet." in main_of(client_of(ada).get(GROUPS))
 
 
+def test_form_says_where_there_is_no_role_to_choose(client_of: "ClientOf", ada: User) -> None:
+    client = client_of(ada)
+    page = client.get(NEW)
+    without = main_of(page)
+    assert '<a href="/setup/roles/">Make some under Roles</a>' in html_of(page)
+    RoleFactory.create(organization=ada.organization)
+
+    words = "There are no roles yet. Without one the group reaches nobody."
+    assert (words in without, words in main_of(client.get(NEW))) == (True, False)
+
+
 @pytest.mark.parametrize("rows", [1, 3, 50])
 def test_list_asks_the_same_few_queries_however_many_groups(
     client_of: "ClientOf", barbara: User, ada: User, sales_roles: "Roles", rows: int

@@ -468,7 +468,10 @@ def test_page_says_that_administrators_need_no_grant_and_what_does_not_count(
 
     words = words_of(html_of(page))
     assert (notice in off, notice in words) == (False, True)
-    assert "Granted Not needed now: administrators can log in without it." in words
+    until = LoginAccessGrant.objects.get(support_organization=None).expires_at
+    granted = f"Granted until {until:%Y-%m-%d %H:%M:%S} UTC"
+    assert granted in off
+    assert f"{granted} Not needed now: administrators can log in without it." in words
     assert f"Does not count now {ONLY_ADMINISTRATORS}" in words
     assert [value for value, *_ in options_of(page, str(support.pk))] == ["keep", "none"]
 

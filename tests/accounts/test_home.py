@@ -51,16 +51,37 @@ def test_home_says_what_one_may_do_and_leads_there(client_of: "ClientOf", audrey
     of_audrey, of_grace = (client_of(person).get("/") for person in (audrey, grace))
 
     assert section_of(of_audrey, "What I may do") == (
-        "Open Setup; read the audit trail, policies, settings and the company page. See every user of the organization."
+        "Open Setup; read the audit trail, policies, settings and the company page. "
+        "See every user of the organization, and live login access grants."
     )
     assert section_of(of_grace, "What I may do") == (
         "Use the portal. Your profile, Standard User, holds no permission in Setup."
     )
     cards = [re.findall(r'<h3><a href="[^"]*">([^<]*)<', html_of(page)) for page in (of_audrey, of_grace)]
     assert cards == [
-        ["Users", "Login Access Policies", "Login Access Grants", "View Setup Audit Trail", "Company Information"],
+        [
+            "Users",
+            "Roles",
+            "Login Access Policies",
+            "Login Access Grants",
+            "View Setup Audit Trail",
+            "Company Information",
+        ],
         [],
     ]
+
+
+def test_home_says_to_a_delegate_what_they_may_do(client_of: "ClientOf", barbara: "User") -> None:
+    client = client_of(barbara)
+    delegate = section_of(client.get("/"), "What I may do")
+    barbara.delegated_groups.clear()
+    nobody = section_of(client.get("/"), "What I may do")
+
+    assert nobody == "Open Setup; read the audit trail, policies, settings and the company page."
+    assert delegate == (
+        f"{nobody} Create and edit users in the roles that are delegated to you, and log in as them where your group "
+        "has login access."
+    )
 
 
 def test_home_lists_who_logged_in_as_me(
@@ -129,8 +150,11 @@ def test_home_says_who_may_log_in_and_what_was_granted(
 
     barred = section_of(clients[0].get("/"), "Who may log in as me")
 
-    nobody = "Nobody without your grant. Who can log in as me My grants None."
-    assert before == [f"{nobody} Grant Account Login Access", nobody]
+    nobody = "Who can log in as me My grants None."
+    assert before == [
+        f"Nobody without your grant. {nobody} Grant Account Login Access",
+        f"Nobody: external users are never logged in as. {nobody}",
+    ]
     assert after == (
         f"{OPEN} Who can log in as me My grants Portal Support, until {live.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
         "Grant Account Login Access"

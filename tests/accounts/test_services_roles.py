@@ -9,7 +9,16 @@ from django.db import IntegrityError
 from accounts.enums import EndCause
 from accounts.models import Impersonation, Role
 from accounts.services.guards import NameTaken, NotInOrganization
-from accounts.services.roles import RoleBelowItself, create_role, move_role, placed, rename_role
+from accounts.services.roles import (
+    LEVELS,
+    RoleBelowItself,
+    RoleTooDeep,
+    change_role,
+    create_role,
+    move_role,
+    placed,
+    rename_role,
+)
 from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import PermissionMissing, RefusedToGuest
@@ -132,6 +141,39 @@ def test_role_does_not_move_below_another_organizations(acme: "Organization", ad
         move_role(role, parent=elsewhere, origin=origin_of(ada))
 
 
+def test_tree_has_a_last_level(acme: "Organization", ada: "User") -> None:
+    deep: list[Role] = []
+    for _ in range(LEVELS):
+        deep.append(RoleFactory.create(organization=acme, parent=deep[-1] if deep else None))
+    sales = RoleFactory.create(organization=acme, name="Sales")
+    RoleFactory.create(organization=acme, name="Manager", parent=sales)
+
+    with pytest.raises(RoleTooDeep, match="There are at most 63 levels"):
+        create_role(acme, name="Deeper", parent=deep[-1], origin=origin_of(ada))
+    with pytest.raises(RoleTooDeep):
+        # It would fit, and what is below it would not.
+        move_role(sales, parent=deep[-2], origin=origin_of(ada))
+    move_role(sales, parent=deep[-3], origin=origin_of(ada))
+
+    assert Role.objects.get(name="Manager").depth == 63
+
+
+def test_role_is_moved_and_renamed_or_neither(acme: "Organization", ada: "User", sales_roles: dict[str, Role]) -> None:
+    clerk, engineering = sales_roles["Sales Clerk"], sales_roles["Engineering"]
+
+    with pytest.raises(NameTaken):
+        change_role(clerk, name="Sales", parent=engineering, origin=origin_of(ada))
+    before = tree_of(acme)
+    change_role(clerk, name="Tester", parent=engineering, origin=origin_of(ada))
+
+    assert before == [(1, "Sales"), (2, "Sales Manager"), (3, "Sales Clerk"), (1, "Engineering")]
+    assert tree_of(acme) == [(1, "Sales"), (2, "Sales Manager"), (1, "Engineering"), (2, "Tester")]
+    assert trail() == [
+        ("Changed role Sales Clerk", {"below": "Sales Manager"}, {"below": "Engineering"}),
+        ("Changed role Tester", {"name": "Sales Clerk"}, {"name": "Tester"}),
+    ]
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(("failures", "is_made"), [(2, True), (3, False)])
 def test_place_in_the_tree_that_was_taken_meanwhile_is_looked_for_again(failures: int, *, is_made: bool) -> None:
@@ -170,12 +212,17 @@ def test_move_out_of_a_delegates_reach_ends_the_visit(
     assert (visit.end_cause, visit.ended_by) == (cause, ada if cause else None)
 
 
-def test_guest_of_a_visit_moves_no_role(ada: "User", barbara: "User", sales_roles: dict[str, Role]) -> None:
+def test_guest_of_a_visit_changes_no_role(ada: "User", barbara: "User", sales_roles: dict[str, Role]) -> None:
     inside = Origin(user=ada, actor=barbara, impersonation_id=1)
     clerk, engineering = sales_roles["Sales Clerk"], sales_roles["Engineering"]
 
     with pytest.raises(RefusedToGuest):
         move_role(clerk, parent=engineering, origin=replace(inside, is_limited=True))
+
+    with pytest.raises(RefusedToGuest):
+        create_role(ada.organization, name="New", origin=replace(inside, is_limited=True))
+    with pytest.raises(RefusedToGuest):
+        rename_role(clerk, name="New", origin=replace(inside, is_limited=True))
 
     move_role(clerk, parent=engineering, origin=inside)
     assert Role.objects.get_parent(Role.objects.get(pk=clerk.pk)) == engineering

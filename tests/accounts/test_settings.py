@@ -38,6 +38,8 @@ def test_tiles_lead_to_ones_settings(
     assert tiles_of(client_of(grace).get("/settings/")) == [GRANT, *READ, PASSWORD]
     # What is refused inside is not offered there.
     assert tiles_of(inside.get("/settings/")) == READ
+    ends = "A visit that goes on can be ended there."
+    assert [ends in html_of(one.get("/settings/")) for one in (client_of(grace), inside)] == [True, False]
 
 
 def test_external_users_have_no_grant_page(client_of: "ClientOf", margaret: "User") -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
+from django.utils.html import escape
 
 from accounts.models import Impersonation, Login, Session, User
 from accounts.services.impersonation import SignInNeeded, StartDetails, start_impersonation
@@ -68,7 +69,7 @@ def errors(answer: Any) -> list[str]:  # noqa: ANN401
 
 
 @pytest.mark.parametrize(
-    "fields", [{"back": LIST}, {"back": LIST, "from": "user"}, {}, {"asked": "1", "reason": "Because", "back": LIST}]
+    "fields", [{"back": LIST}, {"back": LIST, "from": "user"}, {}, {"asked": "1", "reason": "", "back": LIST}]
 )
 def test_start_with_an_old_sign_in_leads_to_the_password_and_back_to_the_form(
     at_work: PortalClient, grace: User, fields: dict[str, str]
@@ -166,16 +167,41 @@ def test_after_the_password_one_click_is_enough_for_a_while(at_work: PortalClien
     assert at_work.post(form_of(grace)).headers["Location"] == "/"
 
 
-def test_form_that_was_typed_into_for_too_long_asks_for_the_password(
-    at_work: PortalClient, ada: User, grace: User
+@pytest.mark.parametrize("typed", [{"reason": "A long story"}, {"ticket": "T-1"}])
+def test_form_that_was_typed_into_for_too_long_gives_back_what_was_typed(
+    at_work: PortalClient, ada: User, grace: User, typed: dict[str, str]
 ) -> None:
     confirm(at_work)
     assert at_work.get(form_of(grace)).status_code == 200
     signed_in(ada, ago=timedelta(minutes=11))
 
-    answer = at_work.post(form_of(grace), {"asked": "1", "reason": "Because"})
+    answer = at_work.post(form_of(grace), {"asked": "1", "back": LIST, **typed})
 
-    assert answer.headers["Location"] == again(form_of(grace))
+    assert answer.status_code == 403
+    assert [field.value for field in answer.context["typed"]] == list(typed.values())
+    assert (answer.context["help_url"], answer.context["help_label"]) == (
+        again(form_of(grace, back=LIST)),
+        "Sign in again",
+    )
+    assert "Your last sign-in is too long ago to log in as a user." in answer.content.decode()
+    assert Impersonation.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "cancel"),
+    [
+        (f"/setup/users/7/login-as/?{urlencode({'back': LIST})}", LIST),
+        ("/setup/users/7/login-as/", "/"),
+        ("/setup/users/7/login-as/?back=//elsewhere.example", "/"),
+        ("//[", "/"),
+        ("", "/"),
+    ],
+)
+def test_cancel_leads_to_the_list_that_one_came_from(at_work: PortalClient, path: str, cancel: str) -> None:
+    shown, wrong = at_work.get(again(path)), confirm(at_work, "wrong", next=path)
+
+    assert [page.context["cancel_url"] for page in (shown, wrong)] == [cancel, cancel]
+    assert f'<a href="{escape(cancel)}">Cancel</a>' in shown.content.decode()
 
 
 def test_nothing_of_the_start_is_kept_in_the_session(at_work: PortalClient, ada: User, grace: User) -> None:

@@ -104,6 +104,15 @@ def test_agent_logs_in_as_who_granted_access_and_comes_back_to_their_page(
     )
 
 
+def test_agent_logs_in_from_the_list_with_one_click(joan: User, sam: User) -> None:
+    sams = Browser()
+
+    inside = sams.sign_in(sam).click("Console").click("People who granted access").press("Login as Joan Clarke")
+
+    assert inside.heading == "Welcome, Joan"
+    assert Impersonation.objects.get().target == joan
+
+
 def test_what_an_agent_does_inside_names_both(joan: User, sam: User, alan: User, support: Organization) -> None:
     save_grants(alan, {str(support.pk): "day"}, origin=Origin(alan, alan))
     sams = Browser()

@@ -240,7 +240,7 @@ def test_login_that_is_switched_off_leads_to_what_would_help(client_of: "ClientO
     page = html_of(client_of(ada).get(page_of(grace)))
 
     ask = f'<a href="/setup/users/{grace.pk}/ask-for-access/?back=%2Fsetup%2Fusers%2F">Ask for access</a>'
-    assert f'<a href="/setup/login-access-policies/">Login Access Policies</a> {ask}</p>' in page
+    assert f'<a href="/setup/login-access-policies/">Login Access Policies</a> · {ask}</p>' in page
 
 
 # --- who is there now, and who was -------------------------------------------------------------------------------
@@ -700,9 +700,19 @@ def test_summary_says_what_one_may_do_and_why(client_of: "ClientOf", ada: User, 
 
     page = main_of(response)
     assert "What Audrey Tang may do Everything below comes from the profile Read Only." in page
-    assert "View All Users Yes See every user of the organization. Read Only" in page
+    assert "View All Users Yes See every user of the organization, and live login access grants. Read Only" in page
     assert "Modify All Data No Change all data, and, with Manage Users, log in as other users. –" in page
     assert f'href="/setup/users/{audrey.pk}/?back=%2Fsetup%2Fusers%2F%3Fq%3Da">Back to Audrey Tang' in html_of(response)
+
+
+def test_summary_names_the_groups_of_a_delegate(client_of: "ClientOf", ada: User, barbara: User) -> None:
+    client = client_of(ada)
+    delegate = main_of(client.get(page_of(barbara, "summary/")))
+    barbara.delegated_groups.clear()
+    nobody = main_of(client.get(page_of(barbara, "summary/")))
+
+    words = "Beside that the user creates and edits others as a delegate of Sales people."
+    assert (words in delegate, "as a delegate of" in nobody) == (True, False)
 
 
 @pytest.mark.parametrize(

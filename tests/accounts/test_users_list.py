@@ -13,7 +13,7 @@ from accounts.models import DelegatedGroup, LoginAccessGrant, Profile, Role, Use
 from accounts.views.user_list import COUNTED, ListState, clean_text
 from orgs.editions import Edition
 from orgs.http import PATH_LENGTH
-from tests.factories import DelegatedGroupFactory, RoleFactory, UserFactory
+from tests.factories import DelegatedGroupFactory, LoginAccessGrantFactory, RoleFactory, UserFactory
 from tests.queries import captured_queries
 
 from .reading import Answer, html_of, words_of
@@ -406,6 +406,7 @@ def test_reason_that_all_rows_share_is_said_once_above(
     [note] = re.findall(r'<p class="alert alert-info" id="login-note">(.*?)</p>', html_of(page))
     assert sentence in note
     assert '<a href="/setup/login-access-policies/">Login Access Policies</a>' in note
+    assert ("Or ask a user for access, on the user’s page." in note) == (edition == Edition.ENTERPRISE)
     assert words_of(row_of(page, "Grace Hopper")).startswith(f"Edit Login {short} Grace Hopper")
     assert 'aria-describedby="login-note"' in row_of(page, "Grace Hopper")
     assert words_of(row_of(page, "Katherine Johnson")).startswith("Edit Login inactive: This user")
@@ -416,6 +417,20 @@ def test_inside_a_visit_nobody_else_can_be_logged_in_as(
 ) -> None:
     client = browser()
     client.login_as(alan, actor=ada)
+
+    page = client.get(USERS)
+
+    [note] = re.findall(r'<p class="alert alert-info" id="login-note">(.*?)</p>', html_of(page))
+    assert note == "You are already logged in as a user. Log out as that user first."
+    assert words_of(row_of(page, "Grace Hopper")).startswith("Edit Login already logged in Grace Hopper")
+
+
+def test_support_agent_inside_a_visit_is_told_that_they_are_logged_in_already(
+    browser: "Callable[[], PortalClient]", ada: User, grace: User, sam: User
+) -> None:
+    LoginAccessGrantFactory.create(user=ada, support_organization=sam.organization)
+    client = browser()
+    client.login_as(ada, actor=sam)
 
     page = client.get(USERS)
 

@@ -161,7 +161,7 @@ def test_delegate_without_reach_is_told_so(acme: Organization, hedy: User, grace
     DelegatedGroupFactory.create(organization=acme, login_access=True, delegates=[hedy], roles=[elsewhere])
     DelegatedGroupFactory.create(organization=acme, login_access=True, delegates=[hedy])
 
-    out = "This user's role is not below a role of the delegate's groups."
+    out = "This user's role is not in reach of the delegate's groups with login access."
     assert answers(grace)["Hedy Lamarr"] == ("Delegated administrator", False, out)
     # No role at all.
     assert answers(alan)["Hedy Lamarr"] == ("Delegated administrator", False, out)

@@ -88,6 +88,7 @@ def paths(acme: "Organization", ada: "User", grace: "User") -> dict[str, str]:
         "users, nobody": "/setup/users/?q=zebra",
         "user": user,
         "summary": f"{user}summary/",
+        "roles": "/setup/roles/",
         "policies": "/setup/login-access-policies/",
         "company": "/setup/company/",
         "trail": "/setup/audit-trail/",
@@ -130,6 +131,8 @@ def test_administrators_pages(window: Page, be: "Be", ada: "User", grace: "User"
         "new user": "/setup/users/new/",
         "edit": f"{user}edit/",
         "deactivate": f"{user}deactivate/",
+        "new role": "/setup/roles/new/",
+        "edit role": f"/setup/roles/{grace.role_id}/edit/",
         "change password": "/account/password/change/",
         "sign in again": "/account/reauthenticate/",
     }

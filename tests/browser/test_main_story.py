@@ -276,7 +276,7 @@ def test_quick_find_narrows_the_tree_while_one_types(window: Page, be: "Be", ada
 
     assert window.url.endswith("/setup/company/")
     window.get_by_role("searchbox", name="Quick Find").fill("")
-    expect(links).to_have_count(6)
+    expect(links).to_have_count(7)
 
 
 @pytest.mark.usefixtures("any_user_login")

@@ -84,7 +84,9 @@ def test_reason_that_all_rows_share_stands_once_above_the_list(
 
     login = page.button("Login", row="Grace Hopper")
     assert (login.get("aria-disabled"), login.get("type")) == ("true", "button")
-    assert page.reason(login).endswith(f"{reason} Login Access Policies")
+    # Where a grant would help, it can be asked for.
+    asking = "" if short == "not in edition" else " · Or ask a user for access, on the user’s page."
+    assert page.reason(login).endswith(f"{reason} Login Access Policies{asking}")
     assert page.text.count(reason) == 1
     assert [row[0] for row in page.rows if row[1] == "Grace Hopper"] == [f"Edit Login {short}"]
     assert page.click("Login Access Policies").heading == "Login Access Policies"
@@ -101,7 +103,7 @@ def test_user_page_says_why_with_a_link_to_what_would_help(
     login = page.button("Login")
     assert login.get("aria-disabled") == "true"
     # Where a grant would help, it can be asked for.
-    asking = "" if short == "not in edition" else " Ask for access"
+    asking = "" if short == "not in edition" else " · Ask for access"
     assert page.reason(login) == f"No login: {reason} Login Access Policies{asking}"
 
 
@@ -145,7 +147,7 @@ def test_reason_of_one_row_stands_in_it_and_on_the_users_page(
     in_list, alone = users.button("Login", row=user.full_name), page.button("Login")
     assert [button.get("aria-disabled") for button in (in_list, alone)] == ["true", "true"]
     assert users.reason(in_list) == f"{SHORT[reason]}: {reason}"
-    help_with = " Login Access Policies Ask for access" if reason == PROTECTED else ""
+    help_with = " Login Access Policies · Ask for access" if reason == PROTECTED else ""
     assert page.reason(alone) == f"No login: {reason}{help_with}"
     assert users.alerts == []
 

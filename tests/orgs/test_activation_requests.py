@@ -327,7 +327,8 @@ def test_page_says_what_to_read_first_and_asks_for_tick_and_case(
         "What it is A setting. While it is on, whoever holds Modify All Data and Manage Users logs in as any active "
         "user of Acme without asking them first. "
         "What it does The administrator sees and does what that user sees and does, no more, until they log out as "
-        "that user or the time limit falls. Passwords, e-mail addresses and grants are never changed from inside. "
+        "that user or the time limit falls. That user’s password, username, e-mail address and grants are never "
+        "changed from inside. "
         "Never Inactive users and external site users are never logged in as. Nobody logs in as a second user from "
         "inside the first. "
         "What is recorded Every start, end and refusal, with both names, in the Setup Audit Trail; what was changed "
@@ -407,7 +408,7 @@ def test_a_second_request_is_told_of_the_first_and_keeps_what_was_typed(
         ("open", "Your request", "State Open Support has not answered yet.", False),
         ("approved", "Your request", "State Approved Sales provisions it next. Answered By Sam, just now", False),
         ("declined", "Your last request", "State Declined Answered By Sam, just now Answer Not <now>.", True),
-        ("done", "Your last request", "State Provisioned just now", True),
+        ("done", "Your last request", "State Provisioned just now. It has been taken back since.", True),
     ],
 )
 def test_page_shows_how_far_the_request_is(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from django.utils import timezone
 
 from orgs.editions import Edition
 from orgs.models import AuditEvent, LoginAccessPolicy, Organization
@@ -139,6 +140,27 @@ def test_page_shows_how_far_the_request_is(ada: "User", audrey: "User", client_o
     )
 
 
+@pytest.mark.parametrize(
+    ("provisioned", "is_on", "edition", "says"),
+    [
+        (True, False, Edition.ENTERPRISE, "just now It can now be enabled in Login Access Policies."),
+        (True, True, Edition.ENTERPRISE, "just now"),
+        (True, False, Edition.PROFESSIONAL, "just now"),
+        (False, False, Edition.ENTERPRISE, "just now. It has been taken back since. Request activation"),
+    ],
+)
+def test_page_says_when_it_can_be_enabled(
+    *, ada: "User", client_of: ClientOf, provisioned: bool, is_on: bool, edition: Edition, says: str
+) -> None:
+    ActivationRequestFactory.create(requested_by=ada, state="done", done_at=timezone.now())
+    Organization.objects.update(provisioned=provisioned, edition=edition)
+    LoginAccessPolicy.objects.update(any_user_login=is_on)
+
+    response = client_of(ada).get(PAGE)
+
+    assert part_of(response, "Activation") == f"Requested By Ada Lovelace, just now State Provisioned {says}"
+
+
 # --- its name ----------------------------------------------------------------------------------------------------
 
 EDIT = "/setup/company/edit/"
@@ -157,7 +179,7 @@ def test_the_name_is_saved(acme: Organization, ada: "User", client_of: ClientOf)
     client = client_of(ada)
     assert inputs_of(client.get(EDIT)) == {"name": "Acme"}
 
-    response = client.post(EDIT, {"name": " Acme Corporation "}, follow=True)
+    response = client.post(EDIT, {"name": " Acme  Corporation "}, follow=True)
 
     assert response.redirect_chain == [(PAGE, 302)]
     assert alerts_of(response) == ["Company Information saved."]
@@ -172,7 +194,9 @@ def test_the_name_is_saved(acme: Organization, ada: "User", client_of: ClientOf)
         ("  ", "This field is required."),
         ("x" * 81, "Ensure this value has at most 80 characters (it has 81)."),
         ("Ac\u202eme", "This holds characters that cannot be shown. Type it anew."),
+        ("\u200b", "Nothing of this shows on a page. Type a name."),
         ("Globex", "This name is taken. Names of organizations are unique everywhere."),
+        ("gLOBEX", "This name is taken. Names of organizations are unique everywhere."),
     ],
 )
 def test_a_bad_name_is_said_beside_it_and_kept(

@@ -246,8 +246,8 @@ def test_page_says_what_it_does_and_how_long_a_visit_lasts(
         "Off Login needs a grant of the user’s own, and running visits without one end at once. Whoever was logged in "
         "as someone is back in their own session. "
         "Time limit A visit lasts 45 minutes at most. "
-        "Trail Every start, end and refusal stands in the Setup Audit Trail with both names, and on the user’s own "
-        "Home."
+        "Trail Every start, end and refusal stands in the Setup Audit Trail with both names, and every visit on "
+        "the user’s own Home."
     )
 
 
@@ -482,6 +482,8 @@ def test_not_eligible_without_account_executive_names_sales(
         f"{EDITIONS} An edition upgrade is needed. Call Sales: 1-800-NO-SOFTWARE."
     )
     assert f'<a href="{reverse("company")}">Company Information</a>' in main_of(response)
+    # What it does on and off is of those who have it.
+    assert part_of(response, "What it does").startswith("Time limit A visit lasts 60 minutes at most.")
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,23 @@ def test_provisioning_closes_the_request_and_mails_the_requester(
     )
 
 
+def test_mail_does_not_call_it_off_where_it_was_ticked_before(
+    *, acme: Organization, ada: "User", sally: "User", mailoutbox: list["EmailMessage"],
+    django_capture_on_commit_callbacks: "DjangoCaptureOnCommitCallbacks",
+) -> None:  # fmt: skip
+    Organization.objects.filter(pk=acme.pk).update(provisioned=False)
+    LoginAccessPolicy.objects.update(any_user_login=True)
+    ActivationRequestFactory.create(requested_by=ada, created_at=AT)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        provision_organization(acme, origin=origin_of(sally), at=AT)
+
+    assert mailoutbox[0].subject == f"{FEATURE} is on"
+    assert str(mailoutbox[0].body).endswith(
+        "It is on: an administrator had ticked it before, in Setup, Login Access Policies.\n"
+    )
+
+
 @pytest.mark.parametrize(("is_active", "state"), [(False, "open"), (True, "declined")])
 def test_no_mail_to_who_has_left_or_was_declined(
     *, acme: Organization, ada: "User", sally: "User", is_active: bool, state: str,
@@ -355,9 +372,14 @@ def test_nobody_else_renames_it(acme: Organization, request: pytest.FixtureReque
     assert sentences() == []
 
 
-def test_a_name_that_is_taken_is_refused(acme: Organization, ada: "User", stranger: "User") -> None:
+def test_an_organization_may_write_its_own_name_otherwise(acme: Organization, ada: "User") -> None:
+    assert rename_organization(acme, "ACME", origin=origin_of(ada)).name == "ACME"
+
+
+@pytest.mark.parametrize("name", ["Globex", "GLOBEX"])
+def test_a_name_that_is_taken_is_refused(acme: Organization, ada: "User", stranger: "User", name: str) -> None:
     with pytest.raises(OrganizationNameTaken):
-        rename_organization(acme, "Globex", origin=origin_of(ada))
+        rename_organization(acme, name, origin=origin_of(ada))
 
     assert Organization.objects.get(pk=acme.pk).name == "Acme"
     assert sentences() == []

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from orgs.text import is_plain, is_seen, validate_plain_lines
+from orgs.text import is_plain, is_seen, validate_name, validate_plain_lines
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,11 @@ def test_a_text_of_several_lines_is_plain_but_for_its_ends_of_lines() -> None:
 
     with pytest.raises(ValidationError):
         validate_plain_lines("one\r\n\u202etwo")
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u3164 \u200b", "Ac\u202eme"])
+def test_a_name_is_plain_and_something_of_it_is_seen(name: str) -> None:
+    validate_name(f"A\u200b{name[:1]}")
+
+    with pytest.raises(ValidationError):
+        validate_name(name)

@@ -38,11 +38,12 @@ def test_setup_menu_holds_what_one_may_open() -> None:
     nothing = labels(Holder())
 
     assert everything == [
-        ("Users", ["Users"]),
+        ("Users", ["Users", "Roles"]),
         ("Security", ["Login Access Policies", "Login Access Grants", "View Setup Audit Trail"]),
         ("Company Settings", ["Company Information"]),
     ]
     assert without_users == [
+        ("Users", ["Roles"]),
         ("Security", ["Login Access Policies", "View Setup Audit Trail"]),
         everything[2],
     ]
@@ -56,13 +57,13 @@ def test_setup_menu_shows_delegated_administration_to_those_who_customize() -> N
 
 
 def test_setup_menu_shows_users_to_a_delegate(barbara: "User", sales_group: "DelegatedGroup") -> None:
-    def groups() -> list[str]:
-        return [group.label for group in setup_menu(get_user_model().objects.get(pk=barbara.pk))]
+    def users() -> list[str]:
+        return [page.label for page in setup_menu(get_user_model().objects.get(pk=barbara.pk))[0].pages]
 
-    of_a_delegate = groups()
+    of_a_delegate = users()
     sales_group.delegates.clear()
 
-    assert (of_a_delegate, groups()) == (["Users", "Security", "Company Settings"], ["Security", "Company Settings"])
+    assert (of_a_delegate, users()) == (["Users", "Roles"], ["Roles"])
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,7 @@ def test_setup_menu_shows_users_to_a_delegate(barbara: "User", sales_group: "Del
         ("LOGIN ACC", ["Delegated Administration", "Login Access Grants", "Login Access Policies"]),
         ("acc log", ["Delegated Administration", "Login Access Grants", "Login Access Policies", "Users"]),
         ("audit", ["View Setup Audit Trail"]),
+        ("hierarchy", ["Roles"]),
         ("impersonate", ["Login Access Policies"]),
         (
             "security",

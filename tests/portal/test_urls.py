@@ -23,6 +23,7 @@ from tests.factories import (
     LoginAccessGrantFactory,
     OrganizationFactory,
     ProfileFactory,
+    RoleFactory,
     UserFactory,
 )
 
@@ -119,6 +120,9 @@ ACCESS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "activation_request": ((302, 200, 403, 403, 403, 403, 200, 403), (302, 403, 403, 403, 403, 403, 403, 403)),
     "audit_trail": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
     "audit_event": ((302, 200, 200, 200, 403, 403, 404, 403), NO_POST),
+    "role_list": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
+    "role_create": ((302, 200, 200, 403, 403, 403, 200, 403), (302, 200, 200, 403, 403, 403, 200, 403)),
+    "role_edit": ((302, 200, 200, 403, 403, 403, 404, 403), (302, 200, 200, 403, 403, 403, 404, 403)),
     "delegated_group_list": ((302, 200, 403, 403, 403, 403, 200, 403), NO_POST),
     "delegated_group_create": ((302, 200, 403, 403, 403, 403, 200, 403), (302, 200, 403, 403, 403, 403, 200, 403)),
     "delegated_group_edit": ((302, 200, 403, 403, 403, 403, 404, 403), (302, 200, 403, 403, 403, 403, 404, 403)),
@@ -202,7 +206,14 @@ REFUSED_INSIDE = {
 
 
 # Not inside a visit by a delegate or a support agent, whatever the target may do.
-REFUSED_TO_GUESTS = {"delegated_group_create", "delegated_group_delete", "delegated_group_edit", "user_create"}
+REFUSED_TO_GUESTS = {
+    "delegated_group_create",
+    "delegated_group_delete",
+    "delegated_group_edit",
+    "role_create",
+    "role_edit",
+    "user_create",
+}
 
 # The acts that a read-only visit takes.
 ALLOWED_READ_ONLY = {
@@ -291,6 +302,7 @@ def parameters(clients: "dict[str, PortalClient]", acme: "Organization", grace: 
         "person_id": linus.pk,
         "user_id": linus.pk,
         "group_id": DelegatedGroupFactory.create(organization=acme).pk,
+        "role_id": RoleFactory.create(organization=acme).pk,
         "event_id": record(AuditAction.USER_FROZEN, origin=Origin(), organization=acme, about=linus).pk,
         "visit_id": grace.impersonations_of.get().pk,
         "request_id": AccessRequestFactory.create(user=grace).pk,
@@ -394,6 +406,9 @@ INSIDE: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = dict.fromkeys(CONSO
     "activation_request": ((200, 200, 200), (403, 403, 403)),
     "audit_trail": PAGE_INSIDE,
     "audit_event": PAGE_INSIDE,
+    "role_list": PAGE_INSIDE,
+    "role_create": NOT_FOR_GUESTS,
+    "role_edit": NOT_FOR_GUESTS,
     "delegated_group_list": PAGE_INSIDE,
     "delegated_group_create": NOT_FOR_GUESTS,
     "delegated_group_edit": NOT_FOR_GUESTS,
@@ -558,6 +573,7 @@ def foreign(gina: User, browser: "NewBrowser") -> dict[str, int]:
     return {
         "user_id": gus.pk,
         "group_id": DelegatedGroupFactory.create(organization=gina.organization).pk,
+        "role_id": RoleFactory.create(organization=gina.organization).pk,
         "event_id": record(AuditAction.USER_FROZEN, origin=Origin(), organization=gina.organization, about=gus).pk,
         "visit_id": browser().login_as(gus, actor=gina).pk,
         "request_id": AccessRequestFactory.create(user=gus).pk,

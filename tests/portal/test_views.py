@@ -126,6 +126,7 @@ def test_setup_home_lists_the_pages_that_one_may_open(client_of: "ClientOf", ada
     assert title_of(response) == "Setup · Portal"
     assert re.findall(r'<h3><a href="([^"]+)">', response.content.decode()) == [
         "/setup/users/",
+        "/setup/roles/",
         "/setup/login-access-policies/",
         "/setup/login-access-grants/",
         "/setup/delegated-groups/",

@@ -26,7 +26,10 @@ SALT = "accounts.email"
 
 
 class EmailLinkIsDead(Exception):  # noqa: N818  # said as a page says it
-    """The link confirms nothing: it is used, replaced, withdrawn, too old, or was never sent."""
+    """The link confirms nothing: it is used, replaced, withdrawn, too old, or was never sent.
+
+    Or the account holds more by now than it did, and than whoever entered the address.
+    """
 
 
 class Addresses(NamedTuple):
@@ -65,7 +68,7 @@ def address_was_changed(user: User, old: Addresses, *, origin: "Origin", site: s
         _tell_that_it_counts(user, old.email, by=origin.doer_name)
     elif user.pending_email:
         _record(AuditAction.USER_EMAIL_CHANGE_ASKED, user, old, new=user.pending_email, origin=origin, at=at)
-        _ask(user, by=origin.doer_name, site=site)
+        _ask(user, origin=origin, site=site)
     else:
         _record(AuditAction.USER_EMAIL_CHANGE_WITHDRAWN, user, old, new=old.pending_email, origin=origin, at=at)
 
@@ -86,12 +89,16 @@ def _record(action: AuditAction, user: User, old: Addresses, *, new: str, origin
     )
 
 
-def _ask(user: User, *, by: str, site: str) -> None:
+def _ask(user: User, *, origin: "Origin", site: str) -> None:
     """Mail the new address the link, and tell the one that still counts."""
     if not site:
         message = "An address that has to be confirmed needs the site that its link begins with."
         raise ValueError(message)
-    token = signing.dumps([user.pk, user.pending_email], salt=SALT)
+    # Whoever entered the address may read what comes there. So the link is for an account that holds what it holds now,
+    # or what that person holds: not for one that is made an administrator's meanwhile.
+    asker, by = origin.user or user, origin.doer_name
+    bits = user.profile.permission_bits | asker.profile.permission_bits
+    token = signing.dumps([user.pk, user.pending_email, bits], salt=SALT)
     url = site.rstrip("/") + reverse("account_confirm_email", args=[token])
     days = timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT).days
     mail_after_commit("accounts/email_confirm", to=user.pending_email, user=user, by=by, url=url, days=days)
@@ -110,13 +117,12 @@ def _tell_that_it_counts(user: User, old: str, *, by: str, is_confirmed: bool = 
 def find_by_email_link(token: str) -> User:
     """Return the active user whose address waits for this link; raises :class:`EmailLinkIsDead`. One query."""
     try:
-        pk, address = signing.loads(token, salt=SALT, max_age=settings.PASSWORD_RESET_TIMEOUT)
+        pk, address, bits = signing.loads(token, salt=SALT, max_age=settings.PASSWORD_RESET_TIMEOUT)
     except signing.BadSignature as bad:
         raise EmailLinkIsDead from bad
-    user: User | None = (
-        User.objects.select_related("organization").filter(pk=pk, pending_email=address, is_active=True).first()
-    )
-    if user is None:
+    users = User.objects.select_related("organization", "profile")
+    user: User | None = users.filter(pk=pk, pending_email=address, is_active=True).first()
+    if user is None or user.profile.permission_bits & ~bits:
         raise EmailLinkIsDead
     return user
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from accounts.facts import Reach, reaches_of
-from accounts.models import DelegatedGroup, Profile, Role
+from accounts.models import DelegatedGroup, Profile, Role, User
 from accounts.services.guards import holds, holds_modify_all_data, is_acting_delegate
 from orgs.permissions import Permission
 
@@ -45,6 +45,20 @@ class Delegation:
         if not is_assignable or profile.is_external or holds_modify_all_data(profile):
             words = f"{profile} is not a profile that you may give as a delegate to users in the role {role}."
             raise NotDelegated(words, field="profile")
+
+    def refuse_address(self, user: User, *, delegate: User) -> None:
+        """Raise :class:`NotDelegated` where ``user``'s mail leads further than the groups do.
+
+        Whoever reads an account's mail can have its password reset, and is that person then: with permissions that the
+        delegate neither holds nor may hand out, with the reach of other groups, or in the operator console.
+        """
+        groups = [reach.group_id for reach in self.reaches if user.role is not None and reach.has(user.role.path)]
+        is_assignable = any(user.profile_id in self.profiles.get(group_id, ()) for group_id in groups)
+        holds_more = bool(user.profile.permission_bits & ~delegate.profile.permission_bits) and not is_assignable
+        others = user.delegated_groups.exclude(pk__in=[reach.group_id for reach in self.reaches])
+        if holds_more or user.operator_role or others.exists():
+            words = f"{user} may do more than you do as a delegate. Only an administrator changes this address."
+            raise NotDelegated(words, field="email")
 
 
 def delegation_of(origin: "Origin") -> Delegation | None:

@@ -151,16 +151,17 @@ def update_user(
     if NOT_FOR_GUESTS & set(changed):
         refuse_to_guest(origin)
     delegation = delegation_of(origin)
+    if delegation is not None and origin.user is not None and "email" in changed:
+        delegation.refuse_address(user, delegate=origin.user)
     details = _with_what_may_be_given(details, user.organization, origin, delegation, keeps=before.profile)
     leave_an_administrator(user, unless=details.profile.is_administrator)
     takes_ground = bool(GROUND & set(changed))
-    if takes_ground:
-        _lock_visits(user)
+    locked = _lock_visits(user) if takes_ground else []
     old = Addresses.of(user)
     _put(user, details, changed, origin=origin)
     save(user, [*changed, "pending_email"], origin=origin, at=at)
     if takes_ground:
-        end_lost_visits(VisitsOf.person(user), origin=origin, at=at)
+        end_lost_visits(VisitsOf.person(user), origin=origin, at=at, among=locked)
     if "email" in changed:
         address_was_changed(user, old, origin=origin, site=site, at=at)
     _record_changes(user, before, details, origin=origin, at=at)
@@ -201,13 +202,13 @@ def _with_what_may_be_given(
     return replace(details, profile=profile, role=role)
 
 
-def _lock_visits(user: User) -> None:
+def _lock_visits(user: User) -> list[int]:
     """Lock the sessions of the visits that ``user`` makes, and of those in their account, before the user's own row.
 
     Whoever logs out of one holds these and refers to that row. A new username locks it against being referred to.
     """
     visits = Impersonation.objects.open().filter(Q(actor=user) | Q(target=user))
-    lock_ids([pk for pair in visits.values_list("session", "actor_session") for pk in pair])
+    return lock_ids([pk for pair in visits.values_list("session", "actor_session") for pk in pair])
 
 
 def _record_changes(user: User, before: UserDetails, after: UserDetails, *, origin: "Origin", at: datetime) -> None:
