@@ -50,9 +50,7 @@ class VisitsOf:
         return cls("i.group_id = %(group_id)s", {"group_id": key})
 
 
-def end_lost_visits(
-    visits: VisitsOf, *, origin: "Origin", at: datetime, among: "Collection[int] | None" = None
-) -> int:
+def end_lost_visits(visits: VisitsOf, *, origin: "Origin", at: datetime, among: "Collection[int] | None" = None) -> int:
     """Ask the rule again for running ``visits`` and end those that it refuses now, each with its own cause.
 
     For whoever changed what a visit may rest on, in the transaction of the change. Actors keep their own sessions.

@@ -367,8 +367,11 @@ def test_link_that_is_dead_confirms_nothing(
     for page in (answers[0], answers[2]):
         words = words_of(page.content.decode())
         assert "Link no longer valid" in words
-        assert "It was used already, or it is older than 3 days, or the address was changed again since." in words
-        assert "Ask your administrator to enter the new one again; then a new link comes." in words
+        assert (
+            "It was used already, or it is older than 3 days, or the address was changed again since, "
+            "or what the account may do."
+        ) in words
+        assert "Ask your administrator to enter that one and save, and then the new one: a new link comes." in words
         assert "Grace" not in words
 
 
