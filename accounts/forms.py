@@ -11,7 +11,7 @@ from accounts.enums import GrantDuration
 from accounts.models import DelegatedGroup, Profile, Role, User
 from accounts.services.delegated_groups import GroupDetails
 from accounts.services.guards import NameTaken, holds
-from accounts.services.impersonation import StartDetails, asks_before_start
+from accounts.services.start_policy import StartDetails, asks_before_start
 from accounts.services.users import NotDelegated, UserDetails, delegation_of, is_worn
 from orgs.permissions import Permission
 from orgs.text import is_plain, is_seen, validate_name, validate_plain_text

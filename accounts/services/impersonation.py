@@ -25,10 +25,10 @@ from accounts.login_access import Verdict, may_impersonate
 from accounts.models import Impersonation, Login, Session, User
 from orgs.audit import AuditAction, name_in, record
 from orgs.mails import send_mail_now
-from orgs.models import AccessMode, LoginAccessPolicy
-from orgs.tickets import is_ticket
+from orgs.models import AccessMode
 
 from .sessions import close_visits, end_sessions, lock_ids, lock_sessions, stamp_ended
+from .start_policy import DetailsWrong, StartDetails, what_the_policy_asks
 
 if TYPE_CHECKING:
     from accounts.enums import Basis
@@ -53,44 +53,11 @@ class ImpersonationRefused(PermissionDenied):
         super().__init__(str(refusal.label))
 
 
-class SignInNeeded(PermissionDenied):
-    """The last sign-in is older than the organization's policy allows for a start."""
-
-    # Where a page says it: what leads on, and whether what was typed is given back (portal/views.py).
-    help_url, help_label = "", "Sign in again"
-    gives_back = False
-
-    def __init__(self) -> None:
-        super().__init__("Your last sign-in is too long ago to log in as a user. Sign in again first.")
-
-
-class DetailsNeeded(Exception):  # noqa: N818  # said as a page says it
-    """The policy asks for more than one click, and nothing was told yet."""
-
-
-class DetailsWrong(Exception):  # noqa: N818  # said as a page says it
-    """What was told before a start won't do: ``fields`` holds a sentence for each field."""
-
-    def __init__(self, fields: dict[str, str]) -> None:
-        self.fields = fields
-        super().__init__(" ".join(fields.values()))
-
-
 def help_for(refusal: Refusal) -> tuple[str, str]:
     """Return the address and the words of what would help against ``refusal``; empty where nothing on a page would."""
     if refusal in {Refusal.EDITION, Refusal.NOT_PROVISIONED, Refusal.OFF, Refusal.PROTECTED}:
         return reverse("login_access_policies"), "Login Access Policies"
     return "", ""
-
-
-@dataclass(frozen=True, slots=True)
-class StartDetails:
-    """What is told before a start, where the policy asks."""
-
-    reason: str = ""
-    ticket: str = ""
-    # Something was typed that could not be taken; the form has the words for it.
-    is_unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,46 +184,6 @@ def _take_key(session: Session, return_token: str) -> bool:
         return False
     mine = Session.objects.live().filter(pk=session.pk, key_hash=session.key_hash)
     return mine.update(key_hash=None, previous_key_hash=session.key_hash, return_hash=hash_key(return_token)) == 1
-
-
-def what_the_policy_asks(
-    policy: LoginAccessPolicy, session: Session, details: StartDetails | None, *, at: datetime
-) -> StartDetails:
-    """Return what was told before the start; raise what the organization's policy still asks for."""
-    if is_sign_in_needed(policy, session, at=at):
-        raise SignInNeeded
-    if details is None and asks_before_start(policy):
-        raise DetailsNeeded
-    details = details or StartDetails()
-    wrong: dict[str, str] = {}
-    if policy.reason_required and not details.reason.strip():
-        wrong["reason"] = "Say why. The reason is kept with the visit, and the user reads it."
-    if words := _wrong_about_ticket(policy, details.ticket):
-        wrong["ticket"] = words
-    if wrong or details.is_unreadable:
-        raise DetailsWrong(wrong)
-    return details
-
-
-def _wrong_about_ticket(policy: LoginAccessPolicy, ticket: str) -> str:
-    """Return what is wrong about a ticket number; nothing where it fits, or none is asked."""
-    if not policy.ticket_pattern or is_ticket(policy.ticket_pattern, ticket):
-        return ""
-    what = "This is not a ticket number." if ticket else "Give the number of the ticket that this is for."
-    return f"{what} It has to match {policy.ticket_pattern}"
-
-
-def asks_before_start(policy: LoginAccessPolicy) -> bool:
-    """Tell whether there is more to a start than one click: a reason, a ticket, or reading that it is read-only."""
-    return policy.reason_required or bool(policy.ticket_pattern) or policy.access_mode != AccessMode.FULL
-
-
-def is_sign_in_needed(policy: LoginAccessPolicy, session: Session, *, at: datetime) -> bool:
-    """Tell whether the last sign-in is too long ago for what the policy asks."""
-    if policy.sign_in_again_minutes is None:
-        return False
-    oldest = at - timedelta(minutes=policy.sign_in_again_minutes)
-    return session.authenticated_at is None or session.authenticated_at < oldest
 
 
 def _wear(target: User, *, key: str, session: Session, origin: "Origin", at: datetime) -> Session:

@@ -19,18 +19,20 @@ from accounts.forms import StartForm, StepUpForm
 from accounts.middleware import come_back, delete_key_cookie, landing_of, page_before, set_key_cookie
 from accounts.presence import last_active, live_sessions_of, worn_now
 from accounts.services.impersonation import (
-    DetailsNeeded,
-    DetailsWrong,
-    SignInNeeded,
     Started,
     TargetNotFound,
-    asks_before_start,
     find_startable,
-    is_sign_in_needed,
     leave_impersonation,
     rejoin_impersonation,
     start_impersonation,
     step_up,
+)
+from accounts.services.start_policy import (
+    DetailsNeeded,
+    DetailsWrong,
+    SignInNeeded,
+    asks_before_start,
+    is_sign_in_needed,
 )
 from orgs.http import Origin, safe_path
 from orgs.permissions import allowed_read_only

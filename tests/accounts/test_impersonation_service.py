@@ -16,7 +16,6 @@ from accounts.keys import hash_key, new_key
 from accounts.models import Impersonation, Login, Session, User
 from accounts.services.impersonation import (
     ImpersonationRefused,
-    StartDetails,
     Started,
     TargetNotFound,
     end_lost_visit,
@@ -26,6 +25,7 @@ from accounts.services.impersonation import (
     start_impersonation,
 )
 from accounts.services.sessions import end_session
+from accounts.services.start_policy import StartDetails
 from accounts.services.visits import VisitsOf, end_lost_visits
 from accounts.session_store import SessionStore
 from accounts.testing import PortalClient

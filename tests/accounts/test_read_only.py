@@ -7,7 +7,7 @@ import pytest
 
 from accounts.enums import Access
 from accounts.models import Impersonation, User
-from accounts.services.impersonation import StartDetails
+from accounts.services.start_policy import StartDetails
 from accounts.testing import PortalClient
 from orgs.models import AccessMode, AuditEvent, LoginAccessPolicy, Organization
 from tests import probe

@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from accounts.models import Impersonation, Login, Session, User
-from accounts.services.impersonation import SignInNeeded, StartDetails, start_impersonation
+from accounts.services.impersonation import start_impersonation
 from accounts.services.sign_in import LOCKED_FOR
+from accounts.services.start_policy import SignInNeeded, StartDetails
 from accounts.testing import PortalClient
 from orgs.http import Origin
 from orgs.models import AuditEvent, LoginAccessPolicy, Organization

@@ -11,7 +11,8 @@ from django.utils import timezone
 from accounts.enums import Access
 from accounts.forms import StartForm
 from accounts.models import Impersonation, LoginAccessGrant, Session, User
-from accounts.services.impersonation import DetailsNeeded, DetailsWrong, StartDetails, start_impersonation
+from accounts.services.impersonation import start_impersonation
+from accounts.services.start_policy import DetailsNeeded, DetailsWrong, StartDetails
 from orgs.http import Origin
 from orgs.models import AccessMode, AuditEvent, LoginAccessPolicy, Organization, OrganizationKind
 from tests.factories import OrganizationFactory, UserFactory

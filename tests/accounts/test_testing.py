@@ -12,7 +12,8 @@ from django.test import AsyncClient, Client, RequestFactory
 
 from accounts.enums import EndCause, Refusal
 from accounts.models import Impersonation, Session, User
-from accounts.services.impersonation import ImpersonationRefused, StartDetails, TargetNotFound
+from accounts.services.impersonation import ImpersonationRefused, TargetNotFound
+from accounts.services.start_policy import StartDetails
 from accounts.session_store import SessionStore
 from accounts.testing import AsyncPortalClient, PortalClient
 from orgs.http import Origin, actor_of

@@ -10,7 +10,8 @@ from django.db import transaction
 
 from accounts.enums import MailOutcome
 from accounts.models import Impersonation, Session, User
-from accounts.services.impersonation import ImpersonationRefused, StartDetails, start_impersonation
+from accounts.services.impersonation import ImpersonationRefused, start_impersonation
+from accounts.services.start_policy import StartDetails
 from orgs.http import Origin
 from orgs.models import AccessMode, AuditEvent, LoginAccessPolicy, Organization
 

@@ -7,7 +7,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
-from accounts.services.impersonation import StartDetails
+from accounts.services.start_policy import StartDetails
 from accounts.testing import PortalClient
 from orgs.audit import AuditAction, record
 from orgs.http import Origin

@@ -15,9 +15,10 @@ from accounts.keys import hash_key, new_key
 from accounts.models import LoginAccessGrant, Session, StandardProfile
 from accounts.services.delegated_groups import GroupDetails, create_delegated_group
 from accounts.services.grants import COMPANY, save_grants
-from accounts.services.impersonation import StartDetails, Started, start_impersonation
+from accounts.services.impersonation import Started, start_impersonation
 from accounts.services.sessions import end_session, end_sessions
 from accounts.services.sign_in import record_failed_sign_in, record_sign_in
+from accounts.services.start_policy import StartDetails
 from accounts.services.users import deactivate_user, freeze_user
 from orgs.audit import AuditAction, record
 from orgs.http import Origin
