@@ -40,6 +40,14 @@ class Access(models.TextChoices):
     READ_ONLY = "read_only", "Read-only"
 
 
+class ActivityKind(models.TextChoices):
+    """What is written down of a visit: what was sent to be done, what was refused, and which pages were opened."""
+
+    WRITE = "write", "Done"
+    REFUSAL = "refusal", "Refused"
+    OPENED = "opened", "Opened"
+
+
 class MailOutcome(models.TextChoices):
     """What became of the mail that tells a user of a visit. Waiting is what a killed process leaves."""
 
@@ -153,7 +161,7 @@ class EndCause(models.TextChoices):
     LOGGED_OUT = "logged_out", "logged out"
     TIME_LIMIT = "time_limit", "the time limit was reached"
     IDLE = "idle", "there was no activity for too long"
-    PARENT_SESSION_ENDED = "parent_session_ended", "the administrator's own session ended"
+    PARENT_SESSION_ENDED = "parent_session_ended", "the session that it was started from ended"
     ENDED_BY_ADMINISTRATOR = "ended_by_administrator", "an administrator ended it"
     ENDED_BY_TARGET = "ended_by_target", "the user ended it"
     POLICY_CHANGED = "policy_changed", "the login access policies were changed"
@@ -166,9 +174,9 @@ class EndCause(models.TextChoices):
     BECAME_PROTECTED = "became_protected", "the user is now protected from this login"
     TARGET_DEACTIVATED = "target_deactivated", "the user was deactivated"
     TARGET_BECAME_EXTERNAL = "target_became_external", "the user became an external site user"
-    ACTOR_DEACTIVATED = "actor_deactivated", "the administrator was deactivated"
-    ACTOR_FROZEN = "actor_frozen", "the administrator was frozen"
-    ACTOR_LOST_PERMISSION = "actor_lost_permission", "the administrator lost a permission that it needs"
+    ACTOR_DEACTIVATED = "actor_deactivated", "the person who logged in was deactivated"
+    ACTOR_FROZEN = "actor_frozen", "the person who logged in was frozen"
+    ACTOR_LOST_PERMISSION = "actor_lost_permission", "the person who logged in lost a permission that it needs"
     PASSWORD_CHANGED = "password_changed", "a password was changed"
     ADDRESS_CHANGED = "address_changed", "the network address changed"
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 
 from orgs.models import LoginAccessPolicy, Organization, SessionSettings, SupportAccess, SupportAvailability
+from orgs.models.session_settings import FORCE_RELOGIN
 
 from .login_access import Facts, Grant
 from .models import DelegatedGroup, LoginAccessGrant, Profile, Role, User
@@ -26,6 +27,8 @@ class Target:
     group_name: str
     # Hours: how long a session lasts at most in the target's organization, and in the actor's.
     absolute_hours: tuple[int, int]
+    # Whether both sessions end when one logs out: as accounts/identity.py asks it again then.
+    force_relogin: bool
 
 
 def find_target(actor: User, target_id: int, *, is_impersonating: bool = False) -> Target | None:
@@ -69,7 +72,7 @@ class _Statement:
         relate(organization, login_access_policy=policy)
         relate(policy, organization=organization)
         grant: LoginAccessGrant | None = self.grant.read(row)
-        hours, actor_hours, is_delegate, group, availability = self.columns.scalars_of(row)
+        hours, actor_hours, switches, actor_switches, is_delegate, group, availability = self.columns.scalars_of(row)
         group_id, _, group_name = (group or "").partition(":")
         facts = replace(
             Facts.of(organization, policy, is_impersonating=is_impersonating),
@@ -78,7 +81,8 @@ class _Statement:
             group_id=int(group_id) if group_id else None,
             is_support_available_to_users=availability != SupportAvailability.ADMINISTRATORS,
         )
-        return Target(user, policy, facts, group_name, (hours, actor_hours or hours))
+        force_relogin = bool((switches | (actor_switches or 0)) & FORCE_RELOGIN)
+        return Target(user, policy, facts, group_name, (hours, actor_hours or hours), force_relogin)
 
 
 @cache
@@ -94,8 +98,9 @@ def _statement(vendor: str) -> _Statement:  # noqa: ARG001  # one text for each 
     }
     delegates, roles = table_of(DelegatedGroup.delegates.through), table_of(DelegatedGroup.roles.through)
     group, role = table_of(DelegatedGroup), table_of(Role)
-    columns.scalar(SessionSettings, "absolute_hours", "organization_id = u.organization_id")
-    columns.scalar(SessionSettings, "absolute_hours", "organization_id = %(actor_organization_id)s")
+    for name in ("absolute_hours", "switches"):
+        columns.scalar(SessionSettings, name, "organization_id = u.organization_id")
+        columns.scalar(SessionSettings, name, "organization_id = %(actor_organization_id)s")
     of_actor = (
         f" FROM {delegates} d JOIN {group} e ON e.id = d.delegatedgroup_id"
         " AND e.login_access AND e.organization_id = u.organization_id"

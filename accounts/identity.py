@@ -6,16 +6,17 @@ made from the models' ``_meta``, so a renamed column fails here and in a test, n
 compiler the same query would cost more than what it saves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection
 from django.utils.crypto import constant_time_compare
 
 from orgs.models import LoginAccessPolicy, Organization, SessionSettings, SupportAccess, SupportAvailability
+from orgs.models.session_settings import FORCE_RELOGIN, LOCK_TO_ADDRESS, WARN_BEFORE_TIMEOUT
 
 from .enums import END_CAUSE, EndCause
 from .keys import hash_key
@@ -34,6 +35,18 @@ class Limits:
     absolute: timedelta
     force_relogin: bool
     lock_to_address: bool
+    warns: bool
+
+    @classmethod
+    def of(cls, idle_minutes: int, absolute: timedelta, switches: int) -> Self:
+        """Read them from what the statement brings."""
+        return cls(
+            idle=timedelta(minutes=idle_minutes),
+            absolute=absolute,
+            force_relogin=bool(switches & FORCE_RELOGIN),
+            lock_to_address=bool(switches & LOCK_TO_ADDRESS),
+            warns=bool(switches & WARN_BEFORE_TIMEOUT),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +77,45 @@ class Identity:
         """Whether both sessions end when one logs out as the target: it holds if either organization says so."""
         return any(limits.force_relogin for limits in (self.limits, self.worn_limits) if limits is not None)
 
+    @property
+    def warns(self) -> bool:
+        """Whether pages tell when the session ends: if either organization says so."""
+        return any(limits.warns for limits in (self.limits, self.worn_limits) if limits is not None)
+
+    @property
+    def is_abroad(self) -> bool:
+        """Whether the account that is worn is another organization's: a support agent's visit."""
+        user, actor = self.user, self.actor
+        return user is not None and actor is not None and user.organization_id != actor.organization_id
+
     def fault(self, *, address: str | None, at: datetime, asks_address: bool = True) -> Fault | None:
         """Return why this may not go on at ``at`` from ``address``, or None. The row must be live and have a user.
 
         Of several the one that fell first: a visit closes at the moment its right was lost. ``asks_address`` is false
         where no request of this browser asks: there is no address then that could have changed.
         """
-        own = list(self._own_faults(address=address, at=at))
-        faults = [*own, *self._worn_faults(at=at), *self._abroad_faults(address=address, at=at)]
-        if not asks_address:
-            own, faults = ([one for one in some if one.cause != EndCause.ADDRESS_CHANGED] for some in (own, faults))
-        if not faults:
+        own, of_visit = self.faults(address=address, at=at, asks_address=asks_address)
+        if not own and not of_visit:
             return None
-        first = min(faults, key=lambda fault: fault.at)
+        first = min([*own, *of_visit], key=lambda fault: fault.at)
         # What the visit alone would have reached later ends nobody's own session any more.
         return replace(first, ends_parent=first.ends_parent or bool(own))
+
+    def faults(
+        self, *, address: str | None, at: datetime, asks_address: bool = True
+    ) -> tuple[list[Fault], list[Fault]]:
+        """Return all that speaks against the session that the actor opened, and all that does against the visit."""
+        own = list(self._own_faults(address=address, at=at))
+        of_visit = [*self._worn_faults(at=at), *self._abroad_faults(address=address, at=at)]
+        if not asks_address:
+            own, of_visit = ([one for one in some if one.cause != EndCause.ADDRESS_CHANGED] for some in (own, of_visit))
+        if (visit := self.impersonation) is not None:
+            # Whoever takes a right away may have waited for one who started, and a limit may have been made shorter
+            # since: no visit ends before it began.
+            own, of_visit = (
+                [replace(one, at=max(one.at, visit.started_at)) for one in some] for some in (own, of_visit)
+            )
+        return own, of_visit
 
     def _own_faults(self, *, address: str | None, at: datetime) -> Iterator[Fault]:
         """Ask of the session that the person at the keyboard opened."""
@@ -93,10 +130,7 @@ class Identity:
             yield Fault(EndCause.ACTOR_FROZEN, at, ends_parent=True)
         if not holds_password(session, user):
             yield Fault(EndCause.PASSWORD_CHANGED, at, ends_parent=True)
-        if at >= (absolute_end := session.absolute_end(limits.absolute)):
-            yield Fault(EndCause.TIME_LIMIT, absolute_end, ends_parent=True)
-        if at >= (idle_end := session.idle_end(limits.idle)):
-            yield Fault(EndCause.IDLE, idle_end, ends_parent=True)
+        yield from (end for end in self._own_ends() if at >= end.at)
         if limits.lock_to_address and session.address != address:
             yield Fault(EndCause.ADDRESS_CHANGED, at, ends_parent=True)
 
@@ -109,28 +143,54 @@ class Identity:
             # A worn session without its visit: no right to be there, and nothing to ask.
             yield Fault(EndCause.PARENT_SESSION_ENDED, at)
             return
-        ends_with_grant = facts.grant is not None and facts.grant.expires_at <= visit.ends_at
-        if at >= visit.ends_at and not ends_with_grant:
-            yield Fault(EndCause.TIME_LIMIT, visit.ends_at, ends_parent=self.force_relogin)
+        # That the grant runs out the rule says itself.
+        yield from (end for end in self._visit_ends() if at >= end.at and end.cause == EndCause.TIME_LIMIT)
         if not holds_password(self.session, target):
             yield Fault(EndCause.PASSWORD_CHANGED, at)
         running = Running(basis=visit.basis, started_at=visit.started_at, group_id=visit.group_id)
         verdict = may_impersonate(actor=actor, target=target, facts=facts, at=at, running=running)
         if verdict.refusal is not None:
-            # Whoever takes a right away may have waited for one who started: no visit ends before it began.
-            yield Fault(END_CAUSE[verdict.refusal], max(verdict.since or at, visit.started_at))
+            yield Fault(END_CAUSE[verdict.refusal], verdict.since or at)
 
     def _abroad_faults(self, *, address: str | None, at: datetime) -> Iterator[Fault]:
         """Ask of a visit in another organization what that one's session settings say. Of one's own it was asked."""
         limits = self.worn_limits
-        if limits is None or self.user is None or self.actor is None:
+        if limits is None or not self.is_abroad:
             return
-        if self.user.organization_id == self.actor.organization_id:
-            return
-        if at >= (idle_end := self.session.idle_end(limits.idle)):
-            yield Fault(EndCause.IDLE, idle_end, ends_parent=self.force_relogin)
+        yield from (end for end in self._abroad_ends() if at >= end.at)
         if limits.lock_to_address and self.session.address != address:
             yield Fault(EndCause.ADDRESS_CHANGED, at)
+
+    def next_end(self) -> Fault:
+        """Return the fault that comes first by the clock alone if nothing more is done; what pages tell beforehand.
+
+        Only one that is *idle* is put off by activity. Of somebody's session: nobody's has no limits.
+        """
+        return min((*self._own_ends(), *self._visit_ends(), *self._abroad_ends()), key=lambda end: end.at)
+
+    def _own_ends(self) -> Iterator[Fault]:
+        """Tell when the session that the person at the keyboard opened is over by the clock."""
+        session, limits = self.parent or self.session, self.limits
+        if limits is None:  # pragma: no cover  # a live row of a person always has them
+            return
+        yield Fault(EndCause.TIME_LIMIT, session.absolute_end(limits.absolute), ends_parent=True)
+        yield Fault(EndCause.IDLE, session.idle_end(limits.idle), ends_parent=True)
+
+    def _visit_ends(self) -> Iterator[Fault]:
+        """Tell when the visit is over by the clock: with the grant that it rests on, or at its own limit."""
+        visit, grant = self.impersonation, self.facts.grant if self.facts else None
+        if visit is None:
+            return
+        if grant is not None and grant.expires_at <= visit.ends_at:
+            yield Fault(EndCause.GRANT_EXPIRED, grant.expires_at)
+        else:
+            yield Fault(EndCause.TIME_LIMIT, visit.ends_at, ends_parent=self.force_relogin)
+
+    def _abroad_ends(self) -> Iterator[Fault]:
+        """Tell when the worn session of a visit in another organization falls idle by that one's settings."""
+        limits = self.worn_limits
+        if limits is not None and self.is_abroad:
+            yield Fault(EndCause.IDLE, self.session.idle_end(limits.idle), ends_parent=self.force_relogin)
 
     def is_touch_due(self, at: datetime) -> bool:
         """Tell whether activity is to be written down: once a minute, and when a worn key is first used."""
@@ -157,6 +217,18 @@ def open_visits(where: str, parameters: Mapping[str, Any]) -> list[Identity]:
     (accounts/services/visits.py).
     """
     return list(_identities(f"i.ended_at IS NULL AND s.ended_at IS NULL AND {where} ORDER BY s.id", parameters))
+
+
+def live_sessions(ids: Iterable[int]) -> list[Identity]:
+    """Return those of some sessions that are live, each with all that is asked, in the order of their ids.
+
+    The sweep asks with it what a limit has ended (accounts/services/expiry.py).
+    """
+    parameters = {f"id{number}": pk for number, pk in enumerate(ids)}
+    if not parameters:
+        return []
+    names = ", ".join(f"%({name})s" for name in parameters)
+    return list(_identities(f"s.ended_at IS NULL AND s.id IN ({names}) ORDER BY s.id", parameters))
 
 
 def _identities(where: str, parameters: Mapping[str, Any]) -> Iterator[Identity]:
@@ -194,8 +266,8 @@ _ACTOR = (
     "is_active", "is_frozen", "operator_role",
 )  # fmt: skip
 _VISIT = (
-    "session", "actor_session", "organization", "actor", "target", "basis", "grant", "group", "access", "back",
-    "started_at", "ends_at", "ended_at", "end_cause", "handed_back_at", "actor_name", "target_name",
+    "session", "actor_session", "organization", "actor", "target", "basis", "grant", "group", "access", "records_pages",
+    "back", "started_at", "ends_at", "ended_at", "end_cause", "handed_back_at", "actor_name", "target_name",
 )  # fmt: skip
 
 
@@ -216,12 +288,12 @@ class _Statement:
         user: User | None = self.user.read(row)
         if user is None:
             return Identity(session=session)
-        bits, is_external, is_delegate, idle, absolute, force_relogin, lock, *worn = self.columns.scalars_of(row)
+        bits, is_external, is_delegate, idle, absolute, switches, *worn = self.columns.scalars_of(row)
         organization: Organization = self.organization.read(row)
         _relate_profile(user, organization, bits, is_external=is_external)
         user.__dict__["is_delegate"] = is_delegate
         relate(session, user=user)
-        limits = Limits(timedelta(minutes=idle), timedelta(hours=absolute), bool(force_relogin), bool(lock))
+        limits = Limits.of(idle, timedelta(hours=absolute), switches)
         if session.parent_id is None:
             return Identity(session=session, user=user, actor=user, limits=limits)
         return self._worn(row, session, user, limits, worn)
@@ -230,10 +302,10 @@ class _Statement:
         self, row: Sequence[Any], session: Session, user: User, limits: Limits, scalars: Sequence[Any]
     ) -> Identity:
         """Return the identity of a session in which another's account is worn."""
-        actor_bits, actor_organization_name, idle, force_relogin, lock = scalars[:5]
-        any_user_login, protect_administrators, login_access_lost_at = scalars[5:8]
-        grant_expires_at, grant_revoked_at, group_lost_at, is_delegate, is_in_reach = scalars[8:13]
-        availability, support_lost_at = scalars[13:]
+        actor_bits, actor_organization_name, idle, switches = scalars[:4]
+        any_user_login, protect_administrators, login_access_lost_at = scalars[4:7]
+        grant_expires_at, grant_revoked_at, group_lost_at, is_delegate, is_in_reach = scalars[7:12]
+        availability, support_lost_at = scalars[12:]
         organization = user.organization
         parent: Session = self.parent.read(row)
         actor: User = self.actor.read(row)
@@ -243,7 +315,7 @@ class _Statement:
         _relate_profile(actor, own, actor_bits, is_external=False)
         relate(session, parent=parent)
         relate(parent, user=actor)
-        worn_limits = Limits(timedelta(minutes=idle), limits.absolute, bool(force_relogin), bool(lock))
+        worn_limits = Limits.of(idle, limits.absolute, switches)
         identity = Identity(
             session=session, user=user, actor=actor, parent=parent, limits=limits, worn_limits=worn_limits
         )
@@ -313,11 +385,11 @@ def _select_scalars(columns: Columns) -> None:
     columns.exists(f"SELECT 1 FROM {delegates} WHERE user_id = u.id")  # noqa: S608  # names from _meta
     # Timeouts and address lock are each session's own: these are those of the session that the actor opened.
     opened = "organization_id = COALESCE(a.organization_id, u.organization_id)"
-    for name in ("idle_minutes", "absolute_hours", "force_relogin", "lock_to_address"):
+    for name in ("idle_minutes", "absolute_hours", "switches"):
         columns.scalar(SessionSettings, name, opened)
     columns.scalar(Profile, "permission_bits", "id = a.profile_id")
     columns.scalar(Organization, "name", "id = a.organization_id")
-    for name in ("idle_minutes", "force_relogin", "lock_to_address"):
+    for name in ("idle_minutes", "switches"):
         # The target's, so that there are some even where a visit's row is missing.
         columns.scalar(SessionSettings, name, "organization_id = u.organization_id")
     for name in ("any_user_login", "protect_administrators", "login_access_lost_at"):

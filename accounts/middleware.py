@@ -12,6 +12,7 @@ from django.contrib import messages
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.urls import get_callable, reverse
@@ -27,6 +28,7 @@ from .enums import Access, Basis, EndCause
 from .models import Session
 from .services.impersonation import end_lost_visit, hand_back, may_return
 from .services.sessions import end_session
+from .timeout import timeout_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from .models import Impersonation, User
     from .session_store import SessionStore
 
+# What portal/static/portal/timeout.js reads of a part of a page.
+TIMEOUT_HEADER = "Portal-Timeout"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -129,6 +133,9 @@ class IdentityMiddleware(AuthenticationMiddleware):
         # Back after leaving shows nothing: no page of a person is kept by the browser or on the way to it.
         if getattr(request, "identity", None) is not None or request.user.is_authenticated:
             response.headers["Cache-Control"] = "no-store"
+        if is_htmx(request) and (timeout := timeout_of(request)) is not None:
+            # The rest of the page stays as it is, and would go on telling the old time.
+            response.headers[TIMEOUT_HEADER] = timeout.as_json()
         return response
 
 
@@ -167,7 +174,12 @@ class ImpersonationMiddleware(MiddlewareMixin):
     ) -> "HttpResponseBase | None":
         request = cast("PortalRequest", request)
         if request.impersonation is not None:
-            self._refuse_what_is_not_for_visits(request, request.impersonation, view_func)
+            try:
+                self._refuse_what_is_not_for_visits(request, request.impersonation, view_func)
+            except PermissionDenied as refusal:
+                # For the list of what was done inside (accounts/visit_log.py).
+                request.refused_because = str(refusal)
+                raise
         if request.session_row is not None or not getattr(view_func, "login_required", True):
             return None
         if is_htmx(request):
@@ -176,9 +188,7 @@ class ImpersonationMiddleware(MiddlewareMixin):
         if request.ended is None:
             return None
         if request.method not in SAFE_METHODS:
-            refused: HttpResponseBase = get_callable(settings.CSRF_FAILURE_VIEW)(
-                request, reason=str(request.ended.label)
-            )
+            refused: HttpResponseBase = get_callable(settings.CSRF_FAILURE_VIEW)(request, reason=_why_ended(request))
             return refused
         # That both sessions ended is for the answer to the leave itself to say; another tab may come long after it.
         why = EndCause.PARENT_SESSION_ENDED if request.ended == EndCause.LOGGED_OUT else request.ended
@@ -199,13 +209,27 @@ class ImpersonationMiddleware(MiddlewareMixin):
             raise RefusedReadOnly(step_up_path(request))
 
 
+def _why_ended(request: "PortalRequest") -> str:
+    """Return why what was sent came too late. Of one's own session none but the clock and the address are causes.
+
+    Its row tells only that it ended; the labels of the others are a visit's, and speak of administrators.
+    """
+    cause, identity = request.ended, request.identity
+    is_own = identity is not None and identity.parent is None
+    if cause is None or (is_own and cause == EndCause.PARENT_SESSION_ENDED):
+        return ""
+    return str(cause.label)
+
+
 def step_up_path(request: "HttpRequest") -> str:
     """Return where one steps up, and from there back to this page, or to the one whose form was sent."""
-    if is_htmx(request):
-        page: str | None = _page_of_htmx(request)
-    else:
-        page = safe_path(request.get_full_path()) if request.method == "GET" else _page_in(request, "Referer")
+    page = _page_of_htmx(request) if is_htmx(request) else page_to_go_on_at(request)
     return reverse("visit_step_up") + (f"?{urlencode({'next': page})}" if page else "")
+
+
+def page_to_go_on_at(request: "HttpRequest") -> str | None:
+    """Return the path of the page that one is at: this one, or the one whose form was sent."""
+    return safe_path(request.get_full_path()) if request.method == "GET" else _page_in(request, "Referer")
 
 
 def _after_signing_in(request: "PortalRequest") -> str:
@@ -284,6 +308,8 @@ def touch(identity: "Identity", *, at: datetime) -> None:
         # One row, one statement: two in one might lock them in the other order than whoever ends both.
         for row in filter(None, (identity.session, identity.parent)):
             Session.objects.live().filter(pk=row.pk).update(last_active_at=at)
+            # The page tells when it falls idle now.
+            row.last_active_at = at
 
 
 def is_htmx(request: "HttpRequest") -> bool:

@@ -3,13 +3,15 @@
 A limit that fell without anyone noticing has ended them all the same: rows are read here with the clock beside them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import ua_parser
+from django.db.models import OuterRef, Subquery
 from django.utils.timesince import timesince
 
 from orgs.tickets import ticket_url
@@ -23,16 +25,54 @@ if TYPE_CHECKING:
     from orgs.models import LoginAccessPolicy, SessionSettings
 
     from .models import User
+    from .querysets import SessionQuerySet
 
 SESSIONS_READ = 50
 
 
+UNKNOWN = "Unknown"
+
+
 @lru_cache(maxsize=1024)
-def browser_words(agent: str) -> str:
-    """Return a browser's name for itself as people say it: "Firefox on Windows"."""
+def _read(agent: str) -> tuple[str, str]:
+    """Return a browser and its platform, of the name that it gives itself; empty where that does not tell."""
     read = ua_parser.parse(agent)
-    parts = [part.family for part in (read.user_agent, read.os) if part is not None]
-    return " on ".join(parts) or "Unknown browser"
+    return (read.user_agent.family if read.user_agent else "", read.os.family if read.os else "")
+
+
+def browser_of(agent: str) -> str:
+    """Return which browser it is: "Firefox"."""
+    return _read(agent)[0] or UNKNOWN
+
+
+def platform_of(agent: str) -> str:
+    """Return what it runs on: "Windows"."""
+    return _read(agent)[1] or UNKNOWN
+
+
+def browser_words(agent: str) -> str:
+    """Return both as people say them: "Firefox on Windows"."""
+    return " on ".join(filter(None, _read(agent))) or "Unknown browser"
+
+
+class Limit(Enum):
+    """What ends a session by the clock alone, in words."""
+
+    IDLE = "inactivity"
+    ABSOLUTE = "absolute limit"
+    VISIT = "end of the visit"
+
+
+class Ending(NamedTuple):
+    """When a limit falls, and which."""
+
+    at: datetime
+    limit: Limit
+
+    @property
+    def words(self) -> str:
+        """Which one it is."""
+        return self.limit.value
 
 
 def length_in_words(start: datetime, end: datetime) -> str:
@@ -47,8 +87,28 @@ class LiveSession:
     """A session that goes on: one's own, or one in which another wears the account."""
 
     session: Session
-    browser: str
     worn_by: str
+    # The first limit that falls, unless something is done before.
+    ends: Ending
+
+    @classmethod
+    def of(cls, row: Session, settings: "SessionSettings") -> Self:
+        """Read a live row that :func:`with_limits` fetched. ``settings`` are its organization's."""
+        if row.parent is None or row.parent.user is None:
+            return cls(row, worn_by="", ends=_first(_limits_of(row, settings)))
+        visit = row.impersonation
+        ends = [*_limits_of_worn(row, row.parent, row.parent.user, settings), Ending(visit.ends_at, Limit.VISIT)]
+        return cls(row, worn_by=visit.actor_name, ends=_first(ends))
+
+    @property
+    def browser(self) -> str:
+        """Its browser."""
+        return browser_of(self.session.agent)
+
+    @property
+    def platform(self) -> str:
+        """What that runs on."""
+        return platform_of(self.session.agent)
 
     @property
     def active_at(self) -> datetime:
@@ -64,6 +124,8 @@ class Visit:
     lasted: str
     is_live: bool
     ended: str
+    # When it ended; where nobody closed it yet, when the limit fell.
+    ended_at: datetime | None = None
     # Where the ticket is to be read, if the policy says where.
     ticket_url: str = ""
 
@@ -83,6 +145,7 @@ class Visit:
             lasted=length_in_words(row.started_at, ended_at or at),
             is_live=ended_at is None,
             ended="" if cause is None else str(cause.label),
+            ended_at=ended_at,
             ticket_url=ticket_url(policy.ticket_url, row.ticket) if policy else "",
         )
 
@@ -107,8 +170,16 @@ class Visit:
 
 
 def with_ends(rows: "QuerySet[Impersonation]") -> "QuerySet[Impersonation]":
-    """Fetch with visits what can have ended them unnoticed: grant, both sessions, and the settings of the actor's."""
-    return rows.select_related("grant", "session", "actor_session", "actor__organization__session_settings")
+    """Fetch with visits what can have ended them unnoticed: grant, both sessions, and the settings of the actor's.
+
+    Of the sessions their times while they live. A visit that has ended needs none, and outlives their rows.
+    """
+    times = {
+        f"{session}_{name}": Subquery(Session.objects.live().filter(pk=OuterRef(session)).values(name))
+        for session in ("session", "actor_session")
+        for name in ("created_at", "last_active_at")
+    }
+    return rows.annotate(**times).select_related("grant", "actor__organization__session_settings")
 
 
 def _end_of(
@@ -117,30 +188,49 @@ def _end_of(
     """Return when and why a visit ended; for one that nobody closed yet, whether a limit has done so since."""
     if row.ended_at is not None:
         return row.ended_at, EndCause(row.end_cause)
-    idle_at, absolute_at = _limits_of_worn(row.session, row.actor_session, row.actor, settings)
-    ends_with_grant = row.grant is not None and row.grant.expires_at <= row.ends_at
-    own_end = EndCause.GRANT_EXPIRED if ends_with_grant else EndCause.TIME_LIMIT
-    ends = [(row.ends_at, own_end), (idle_at, EndCause.IDLE), (absolute_at, EndCause.TIME_LIMIT)]
-    ended_at, cause = min(ends, key=lambda end: end[0])
-    return (ended_at, cause) if ended_at <= at else (None, None)
+    ends = [Ending(row.ends_at, Limit.VISIT)]
+    worn, parent = _times_of(row, "session"), _times_of(row, "actor_session")
+    if worn is not None and parent is not None:
+        ends += _limits_of_worn(worn, parent, row.actor, settings)
+    first = _first(ends)
+    return (first.at, _cause_of(first, row)) if first.at <= at else (None, None)
 
 
-def _limits_of(session: Session, settings: "SessionSettings") -> tuple[datetime, datetime]:
+def _times_of(row: Impersonation, session: str) -> Session | None:
+    """Return a session of a visit with its times alone, while it lives, as it does while the visit is open."""
+    created_at = getattr(row, f"{session}_created_at")
+    last_active_at = getattr(row, f"{session}_last_active_at")
+    return None if created_at is None else Session(created_at=created_at, last_active_at=last_active_at)
+
+
+def _first(ends: Iterable[Ending]) -> Ending:
+    return min(ends, key=lambda ending: ending.at)
+
+
+def _cause_of(ending: Ending, row: Impersonation) -> EndCause:
+    """Return the cause with which a visit ends at a limit (accounts/identity.py)."""
+    if ending.limit is Limit.VISIT and row.grant is not None and row.grant.expires_at <= row.ends_at:
+        return EndCause.GRANT_EXPIRED
+    return EndCause.IDLE if ending.limit is Limit.IDLE else EndCause.TIME_LIMIT
+
+
+def _limits_of(session: Session, settings: "SessionSettings") -> list[Ending]:
     """Return when a session that somebody opened falls idle, and when it reaches its absolute end."""
-    return session.idle_end(settings.idle), session.absolute_end(settings.absolute)
+    return [
+        Ending(session.idle_end(settings.idle), Limit.IDLE),
+        Ending(session.absolute_end(settings.absolute), Limit.ABSOLUTE),
+    ]
 
 
-def _limits_of_worn(
-    worn: Session, parent: Session, actor: "User", settings: "SessionSettings"
-) -> tuple[datetime, datetime]:
+def _limits_of_worn(worn: Session, parent: Session, actor: "User", settings: "SessionSettings") -> list[Ending]:
     """Return the same of a visit: limits are each session's own organization's, and these differ for support agents.
 
     At home the actor's own session says it all: activity inside counts for both (accounts/identity.py).
     """
     if actor.organization_id == settings.organization_id:
         return _limits_of(parent, settings)
-    idle_at, absolute_at = _limits_of(parent, actor.organization.session_settings)
-    return min(idle_at, worn.idle_end(settings.idle)), absolute_at
+    own = _limits_of(parent, actor.organization.session_settings)
+    return [*own, Ending(worn.idle_end(settings.idle), Limit.IDLE)]
 
 
 def visits_of(
@@ -161,21 +251,14 @@ def live_sessions_of(user: "User", settings: "SessionSettings", *, at: datetime)
 
     Of a support agent's visit that is the worn one alone: the agent's own is in their own organization.
     """
-    rows = Session.objects.live().filter(user=user)
-    rows = rows.select_related("impersonation", "parent__user__organization__session_settings")
-    live = [_live(row) for row in rows.order_by("-id")[:SESSIONS_READ] if min(_ends_of(row, settings)) > at]
+    rows = with_limits(Session.objects.filter(user=user).going_on(settings, at)).order_by("-id")
+    live = [LiveSession.of(row, settings) for row in rows[:SESSIONS_READ]]
     return sorted(live, key=lambda one: one.active_at, reverse=True)
 
 
-def _ends_of(row: Session, settings: "SessionSettings") -> Sequence[datetime]:
-    if row.parent is None or row.parent.user is None:
-        return _limits_of(row, settings)
-    return (*_limits_of_worn(row, row.parent, row.parent.user, settings), row.impersonation.ends_at)
-
-
-def _live(row: Session) -> LiveSession:
-    worn_by = "" if row.parent is None else row.impersonation.actor_name
-    return LiveSession(row, browser=browser_words(row.agent), worn_by=worn_by)
+def with_limits(rows: "SessionQuerySet") -> "SessionQuerySet":
+    """Fetch with sessions what :meth:`LiveSession.of` reads: the visit, and the settings of the actor's."""
+    return rows.select_related("user__profile", "impersonation", "parent__user__organization__session_settings")
 
 
 def last_active(sessions: Iterable[LiveSession]) -> datetime | None:

@@ -1,9 +1,21 @@
 """The adjectives: which rows, in words."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
+from django.db.models import (
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    FilteredRelation,
+    IntegerField,
+    OuterRef,
+    Q,
+    Value,
+)
+from django.db.models.functions import Coalesce
 
 from orgs.models import SupportAccess, SupportAvailability
 from orgs.permissions import ADMINISTRATOR_BITS
@@ -14,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from orgs.models import Organization
+    from orgs.models import Organization, SessionSettings
 
     from .facts import Reach
 
@@ -95,12 +107,50 @@ class UserQuerySet(models.QuerySet[Any]):
         return found
 
 
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+# Of a worn session: the one it is worn from is of the same organization.
+_FROM_HOME = Q(parent__organization=F("organization"))
+
+
+def _of_parent(name: str, unit: timedelta) -> "ExpressionWrapper[Any]":
+    """Return a length of time that the settings of the parent's organization give, in ``unit``."""
+    number = F(f"parent__organization__session_settings__{name}")
+    # SQLite multiplies durations by plain integers alone.
+    plain = ExpressionWrapper(number, output_field=IntegerField())
+    return ExpressionWrapper(plain * Value(unit), output_field=DurationField())
+
+
 class SessionQuerySet(models.QuerySet[Any]):
     """Sessions."""
 
     def live(self) -> "SessionQuerySet":
         """Keep those that have not been ended. A limit that fell unnoticed is for the reader to add."""
         return self.filter(ended_at=None)
+
+    def going_on(self, settings: "SessionSettings", at: "datetime") -> "SessionQuerySet":
+        """Keep an organization's that go on: not ended, nor over at ``at`` by a limit that nobody has noticed yet.
+
+        One's own by the organization's limits. A worn one by its visit's end and by the limits of the session it is
+        worn from; and where that is another organization's, a support agent's, by its own inactivity too.
+        """
+        idle_at, absolute_at = at - settings.idle, at - settings.absolute
+        rows = self.live().filter(organization=settings.organization_id)
+        rows = rows.alias(
+            active_at=Coalesce("last_active_at", "created_at"),
+            parent_active_at=Coalesce("parent__last_active_at", "parent__created_at"),
+            parent_idle_end=F("parent_active_at") + _of_parent("idle_minutes", MINUTE),
+            parent_absolute_end=F("parent__created_at") + _of_parent("absolute_hours", HOUR),
+        )
+        own = Q(parent=None, active_at__gt=idle_at, created_at__gt=absolute_at)
+        parent_goes_on = Q(parent__isnull=False, parent_idle_end__gt=at, parent_absolute_end__gt=at)
+        worn = parent_goes_on & Q(impersonation__ends_at__gt=at) & (Q(active_at__gt=idle_at) | _FROM_HOME)
+        going_on: SessionQuerySet = rows.filter(own | worn)
+        return going_on
+
+    def roots(self) -> "SessionQuerySet":
+        """Keep those that stand for themselves: people's own, and those that are worn from another organization."""
+        return self.filter(Q(parent=None) | ~_FROM_HOME)
 
 
 class ImpersonationQuerySet(models.QuerySet[Any]):

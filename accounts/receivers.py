@@ -8,17 +8,21 @@ from django.apps import apps
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db import connections
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.utils import timezone
 
 from orgs.http import Origin, client_address, client_agent
-from orgs.signals import login_access_changed
+from orgs.signals import limits_changing, login_access_changed
+from orgs.triggers import install
 
+from .services.expiry import close_expired
 from .services.operators import make_operator_groups
 from .services.passwords import password_was_changed
 from .services.sign_in import record_failed_sign_in, record_sign_in
 from .services.visits import VisitsOf, end_lost_visits
+from .triggers import VISIT_GUARDS
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -64,8 +68,20 @@ def end_lost_visits_of(organization: "Organization", origin: Origin, at: datetim
     return end_lost_visits(VisitsOf.organization(organization), origin=origin, at=at)
 
 
+@receiver(limits_changing)
+def end_what_has_fallen(organization: "Organization", origin: Origin, at: datetime, **kwargs: Any) -> None:  # noqa: ARG001
+    """End what the limits that hold until now have ended, before others do."""
+    close_expired(organization=organization, origin=origin, at=at)
+
+
 # Django's own receiver makes each app's permissions as its turn comes: at accounts', those of orgs are there too.
 @receiver(post_migrate, sender=apps.get_app_config("accounts"))
 def give_operators_their_rights(using: str, **kwargs: Any) -> None:  # noqa: ARG001
     """Make the groups of the operator console."""
     make_operator_groups(using=using)
+
+
+@receiver(post_migrate, sender=apps.get_app_config("accounts"))
+def guard_visits(using: str, **kwargs: Any) -> None:  # noqa: ARG001
+    """Make what keeps visits as they were written."""
+    install(connections[using], VISIT_GUARDS)

@@ -72,6 +72,7 @@ class SessionStore(SessionBase):
             self._session_cache = keys
         self._bound = {
             "user": user,
+            "organization_id": user.organization_id,
             "backend": backend,
             "auth_hash": user.get_session_auth_hash(),
             "address": address,

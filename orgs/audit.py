@@ -42,6 +42,7 @@ class AuditAction(models.TextChoices):
     PASSWORD_RESET_SENT = "user.password_reset_sent", "Password reset sent"
     PASSWORD_CHANGED = "user.password_changed", "Password changed"
     SESSIONS_ENDED = "user.sessions_ended", "Sessions ended"
+    SESSION_ENDED = "user.session_ended", "Session ended"
     PROFILE_CREATED = "profile.created", "Profile created"
     PROFILE_CHANGED = "profile.changed", "Profile changed"
     PROFILE_DELETED = "profile.deleted", "Profile deleted"
@@ -64,10 +65,15 @@ class AuditAction(models.TextChoices):
     ACTIVATION_REQUESTED = "activation_request.created", "Activation requested"
     ACTIVATION_APPROVED = "activation_request.approved", "Activation request approved"
     ACTIVATION_DECLINED = "activation_request.declined", "Activation request declined"
+    SESSION_SETTINGS_CHANGED = "session_settings.changed", "Session settings changed"
+    EXPORTED = "export.downloaded", "List downloaded"
+    TRAIL_ARCHIVED = "trail.archived", "Trail archived"
+    HISTORY_TRIMMED = "history.trimmed", "History trimmed"
 
 
 A = AuditAction
 MANAGE_USERS, COMPANY, PROFILES, ROLES = "Manage Users", "Company Information", "Profiles", "Roles"
+SESSIONS, RECORDS = "Session Settings", "Records"
 
 # Section and sentence of each. The shapes are Salesforce's Setup Audit Trail's ("Logged in using Login-As access for").
 _WORDS: dict[AuditAction, tuple[str, str]] = {
@@ -91,6 +97,7 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.PASSWORD_RESET_SENT: (MANAGE_USERS, "Sent a password reset to user {name}"),
     A.PASSWORD_CHANGED: (MANAGE_USERS, "Changed password of user {name}"),
     A.SESSIONS_ENDED: (MANAGE_USERS, "Ended the sessions of user {name}"),
+    A.SESSION_ENDED: (MANAGE_USERS, "Ended a session of user {name}"),
     A.PROFILE_CREATED: (PROFILES, "Created profile {profile}"),
     A.PROFILE_CHANGED: (PROFILES, "Changed profile {profile}"),
     A.PROFILE_DELETED: (PROFILES, "Deleted profile {profile}"),
@@ -113,10 +120,19 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.ACTIVATION_REQUESTED: (COMPANY, "Requested activation of Administrators Can Log in as Any User"),
     A.ACTIVATION_APPROVED: (COMPANY, "Approved the activation request of {name}"),
     A.ACTIVATION_DECLINED: (COMPANY, "Declined the activation request of {name}"),
+    A.SESSION_SETTINGS_CHANGED: (SESSIONS, "Changed {setting} from {old} to {new}"),
+    A.EXPORTED: (RECORDS, "Downloaded {what} as {format}"),
+    A.TRAIL_ARCHIVED: (RECORDS, "Archived {count} events of the trail, up to {until}"),
+    A.HISTORY_TRIMMED: (RECORDS, "Deleted {logins} and {sessions} older than {months} months"),
 }
 
 # What the trail can be narrowed to.
 SECTIONS = tuple(sorted({section for section, _ in _WORDS.values()}))
+
+
+def actions_in(section: str) -> list[AuditAction]:
+    """Return the actions whose rows stand in a section, sorted by how they are called."""
+    return sorted((action for action in AuditAction if _WORDS[action][0] == section), key=lambda one: one.label)
 
 
 def build_event(  # every part of a row, by name
@@ -149,11 +165,7 @@ def build_event(  # every part of a row, by name
         section=section,
         sentence=sentence.format(**words),
         user=doer,
-        user_name=name_in(organization_id, doer)
-        if doer
-        else f"{AUTOMATED_PROCESS} ({origin.command})"
-        if origin.command
-        else AUTOMATED_PROCESS,
+        user_name=name_in(organization_id, doer) if doer else _name_of_nobody(origin),
         delegate_user=delegate,
         delegate_user_name=name_in(organization_id, delegate) if delegate else "",
         about=about,
@@ -166,6 +178,11 @@ def build_event(  # every part of a row, by name
         before=before or {},
         after=after or {},
     )
+
+
+def _name_of_nobody(origin: "Origin") -> str:
+    """Return the User of what nobody signed in did: which command, and which system user ran it."""
+    return f"{AUTOMATED_PROCESS} ({origin.process_name})" if origin.process_name else AUTOMATED_PROCESS
 
 
 def _session_in(organization_id: int, origin: "Origin") -> "UUID | None":

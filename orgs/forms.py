@@ -10,7 +10,10 @@ from django.core.validators import URLValidator
 
 from orgs.models import AccessMode, Organization, SupportAvailability
 from orgs.models.login_access_policy import LONGEST_SIGN_IN_AGE, LONGEST_VISIT, SHORTEST_VISIT
+from orgs.models.session_settings import LONGEST_ABSOLUTE, LONGEST_HISTORY, SHORTEST_ABSOLUTE, SHORTEST_HISTORY
 from orgs.services.login_access_policies import SETTINGS, PolicyChanges, PolicyDetails
+from orgs.services.session_settings import SETTINGS as SESSION_SETTINGS
+from orgs.services.session_settings import SettingsChanges, minutes_in_words
 from orgs.text import validate_name, validate_plain_lines, validate_plain_text
 from orgs.tickets import PLACE, NotAPattern, compiled, ticket_url
 
@@ -54,6 +57,14 @@ def form_values(details: PolicyDetails, supports: Sequence[Organization]) -> dic
     return values
 
 
+def _keep_what_was_not_sent(form: forms.Form) -> None:
+    """Let a text or a choice that is not in the request at all stay as it is; a checkbox that is not is off."""
+    data = cast("QueryDict", form.data)
+    for name, value in form.initial.items():
+        if not isinstance(form.fields[name], forms.BooleanField):
+            data.setdefault(name, "" if value is None else str(value))
+
+
 class LoginAccessPolicyForm(forms.Form):
     """The Login Access Policies page, and the version at which it was read. ``initial`` is :func:`form_values`."""
 
@@ -88,6 +99,9 @@ class LoginAccessPolicyForm(forms.Form):
     mail_at_start = forms.BooleanField(
         required=False, help_text="The user gets a mail whenever someone logs in as them."
     )
+    record_pages_opened = forms.BooleanField(
+        required=False, help_text="Pages that were only read are then listed with the visit."
+    )
     protect_administrators = forms.BooleanField(
         required=False, help_text="An administrator is logged in as only with a grant of their own."
     )
@@ -114,13 +128,7 @@ class LoginAccessPolicyForm(forms.Form):
                 widget=forms.Select(attrs={"class": "form-select form-select-sm", "aria-label": str(support)}),
             )
         if self.is_bound:
-            self._keep_what_was_not_sent(cast("QueryDict", self.data))
-
-    def _keep_what_was_not_sent(self, data: "QueryDict") -> None:
-        """Let a text or a choice that is not in the request at all stay as it is; a checkbox that is not is off."""
-        for name, value in self.initial.items():
-            if not isinstance(self.fields[name], forms.BooleanField):
-                data.setdefault(name, "" if value is None else str(value))
+            _keep_what_was_not_sent(self)
 
     def clean(self) -> None:
         """Refuse an address of tickets where nobody is asked for one."""
@@ -138,6 +146,72 @@ class LoginAccessPolicyForm(forms.Form):
         only = [one.pk for one in self.supports if values[support_name(one)] == SupportAvailability.ADMINISTRATORS]
         named = {name: value for name, value in values.items() if name in SETTINGS}
         return cast("PolicyChanges", {**named, "administrators_only": frozenset(only)})
+
+
+# What a timeout usually is; whatever is stored stands among them.
+USUAL_TIMEOUTS = frozenset({15, 30, 60, 120, 240, 480, 720, 1440})
+
+
+class SessionSettingsForm(forms.Form):
+    """The Session Settings page, and the version at which it was read. ``initial`` is what holds."""
+
+    idle_minutes = forms.TypedChoiceField(
+        coerce=int, help_text="Without activity a session ends after this time; never above the absolute limit."
+    )
+    absolute_hours = forms.IntegerField(
+        min_value=SHORTEST_ABSOLUTE,
+        max_value=LONGEST_ABSOLUTE,
+        help_text=f"In hours, {SHORTEST_ABSOLUTE} to {LONGEST_ABSOLUTE}, from signing in, whatever is done. "
+        "Whoever has been signed in for longer, you too, is signed out at once.",
+    )
+    warn_before_timeout = forms.BooleanField(
+        required=False,
+        help_text="Every page says when one would be signed out, and asks two minutes before whether to stay.",
+    )
+    force_relogin = forms.BooleanField(
+        required=False, help_text="Whoever logs out as another user signs in again to go on as themselves."
+    )
+    end_on_password_reset = forms.BooleanField(
+        required=False, help_text="A user who is sent a password reset is signed out everywhere at once."
+    )
+    lock_to_address = forms.BooleanField(
+        required=False,
+        help_text="A session ends when it is used from another address than the one it began at. "
+        "People who move between networks sign in again each time.",
+    )
+    history_months = forms.IntegerField(
+        min_value=SHORTEST_HISTORY,
+        max_value=LONGEST_HISTORY,
+        help_text=f"In months, {SHORTEST_HISTORY} to {LONGEST_HISTORY}. "
+        "Sign-ins and ended sessions that are older are deleted for good.",
+    )
+    version = forms.IntegerField(min_value=0)
+
+    def __init__(
+        self, data: "QueryDict | None" = None, *, initial: dict[str, Any], read: dict[str, Any] | None = None
+    ) -> None:
+        """``read`` is what held when the page was opened: what was offered then is taken."""
+        super().__init__(data.copy() if data is not None else None, initial=initial)
+        for name, (label, _) in SESSION_SETTINGS.items():
+            self.fields[name].label = label
+        held = {values["idle_minutes"] for values in (initial, read or initial)}
+        timeouts = sorted(USUAL_TIMEOUTS | held)
+        cast("forms.ChoiceField", self.fields["idle_minutes"]).choices = [
+            (minutes, minutes_in_words(minutes)) for minutes in timeouts
+        ]
+        if self.is_bound:
+            _keep_what_was_not_sent(self)
+
+    def clean(self) -> None:
+        """Refuse a timeout that the absolute limit would never let come."""
+        idle, absolute = self.cleaned_data.get("idle_minutes"), self.cleaned_data.get("absolute_hours")
+        if idle is not None and absolute is not None and idle > absolute * 60:
+            words = minutes_in_words(absolute * 60)
+            self.add_error("idle_minutes", f"The timeout cannot be longer than the absolute limit, {words}.")
+
+    def changes(self) -> SettingsChanges:
+        """Return what was chosen, as the service takes it."""
+        return cast("SettingsChanges", {name: self.cleaned_data[name] for name in SESSION_SETTINGS})
 
 
 class CompanyForm(forms.Form):

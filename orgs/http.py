@@ -1,6 +1,8 @@
 """What a request says of who does something and from where."""
 
 import ipaddress
+import os
+import pwd
 import uuid
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,6 +46,15 @@ def _canonical(address: str) -> str | None:
     return str(getattr(known, "ipv4_mapped", None) or known)
 
 
+def _system_user() -> str:
+    """Return the name of the system's user who runs this, or its number where it has no name, as in some containers."""
+    # Not what LOGNAME says: that anyone sets for their own shell.
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
+
+
 def client_agent(request: "HttpRequest") -> str:
     """Return the browser's name for itself, cut to what is stored."""
     return str(request.META.get("HTTP_USER_AGENT", ""))[:AGENT_LENGTH]
@@ -73,6 +84,7 @@ class Origin:
     is_limited: bool = False
     request_id: str = ""
     command: str = ""
+    system_user: str = ""
 
     @classmethod
     def of(cls, request: "HttpRequest") -> "Origin":
@@ -94,7 +106,12 @@ class Origin:
     @classmethod
     def automated(cls, command: str) -> "Origin":
         """Return the origin of what ``command`` does with nobody signed in."""
-        return cls(command=command)
+        return cls(command=command, system_user=_system_user())
+
+    @property
+    def process_name(self) -> str:
+        """What ran with nobody signed in, and which of the system's users ran it: "close_expired by root"."""
+        return " by ".join(filter(None, (self.command, self.system_user)))
 
     @property
     def is_impersonating(self) -> bool:
@@ -108,7 +125,7 @@ class Origin:
             abroad = self.actor.organization_id != self.user.organization_id
             names = f"{self.user} (by {self.actor}{f', {self.actor.organization}' if abroad else ''})"
             return names[:NAME_LENGTH]
-        return str(self.user or self.command)
+        return str(self.user or self.process_name)
 
 
 def safe_path(text: str) -> str | None:

@@ -4,8 +4,9 @@ No OFFSET and no COUNT. A cursor is the sort key of the row at a page's edge, si
 for places of their own making.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.core import signing
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=Model)
 
 PAGE_SIZE = 50
+# Rows that a download reads at a time.
+BATCH_SIZE = 2000
 FORWARD, BACK = "f", "b"
 
 
@@ -31,7 +34,7 @@ class Page(Generic[Row]):
 
 def keyset_page(
     queryset: "QuerySet[Row]",
-    *,
+    *others: "QuerySet[Row]",
     order: tuple[str, ...],
     cursor: str = "",
     size: int = PAGE_SIZE,
@@ -39,16 +42,17 @@ def keyset_page(
 ) -> Page[Row]:
     """Return the page of ``queryset`` that ``cursor`` leads to, sorted by ``order``. One query.
 
-    ``order`` names fields of the model's own, none of them null, the last one unique. A cursor that was edited, or
-    that belongs to another list or order, gives the first page; so does one behind which no row is left.
+    ``others`` are further querysets of the same model, whose rows stand among the first's, each row once: an OR of
+    conditions that no single index answers is one query for each. ``order`` names fields of the model's own, none of
+    them null, the last one unique. A cursor that was edited, or that belongs to another list or order, gives the first
+    page; so does one behind which no row is left.
     """
     keyset = _Keyset(queryset.model, order, descending=descending)
     where, edge = keyset.read(cursor)
     is_back = where == BACK
-    found = keyset.beyond(queryset, edge, is_back=is_back) if edge else queryset
-    rows = list(found.order_by(*keyset.ordering(is_back=is_back))[: size + 1])
+    rows = keyset.first_of((queryset, *others), edge, size=size + 1, is_back=is_back)
     if not rows and edge:
-        return keyset_page(queryset, order=order, size=size, descending=descending)
+        return keyset_page(queryset, *others, order=order, size=size, descending=descending)
     has_more = len(rows) > size
     del rows[size:]
     if is_back:
@@ -59,6 +63,30 @@ def keyset_page(
         next_cursor=keyset.write(FORWARD, rows[-1]) if has_next else None,
         previous_cursor=keyset.write(BACK, rows[0]) if has_previous else None,
     )
+
+
+def keyset_batches(
+    queryset: "QuerySet[Any]",
+    *others: "QuerySet[Any]",
+    order: tuple[str, ...],
+    columns: tuple[str, ...],
+    size: int = BATCH_SIZE,
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield every row of ``queryset`` and ``others`` once, as tuples of ``columns``, sorted by ``order``, in batches.
+
+    ``order`` is that of :func:`keyset_page`. One query and one queryset for each batch, no cursor that stays open, and
+    never more than a batch in memory. To leave out what is written meanwhile, give querysets that end at an id.
+    """
+    keyset = _Keyset(queryset.model, order, descending=False)
+    fetched = (*columns, *(name for name in order if name not in columns))
+    places = [fetched.index(name) for name in order]
+    querysets = [one.order_by(*order).values_list(*fetched) for one in (queryset, *others)]
+    edge: tuple[Any, ...] = ()
+    while rows := keyset.first_values(querysets, edge, places, size=size):
+        yield rows if fetched == columns else [row[: len(columns)] for row in rows]
+        if len(rows) < size:
+            return
+        edge = tuple(rows[-1][place] for place in places)
 
 
 class _Keyset:
@@ -78,6 +106,34 @@ class _Keyset:
         """Return what to sort by; a page back is read from its end."""
         sign = "-" if self.descending is not is_back else ""
         return [f"{sign}{name}" for name in self.order]
+
+    def first_of(
+        self, querysets: "Sequence[QuerySet[Row]]", edge: tuple[Any, ...], *, size: int, is_back: bool
+    ) -> list[Row]:
+        """Return the first rows of all ``querysets`` together, beyond ``edge`` if there is one."""
+        rows: dict[Any, Row] = {}
+        for queryset in querysets:
+            found = self.beyond(queryset, edge, is_back=is_back) if edge else queryset
+            rows.update((row.pk, row) for row in found.order_by(*self.ordering(is_back=is_back))[:size])
+        if len(querysets) == 1:
+            return list(rows.values())
+        key = attrgetter(*self.order)
+        return sorted(rows.values(), key=key, reverse=self.descending is not is_back)[:size]
+
+    def first_values(
+        self,
+        querysets: "Sequence[QuerySet[Any, tuple[Any, ...]]]",
+        edge: tuple[Any, ...],
+        places: Sequence[int],
+        *,
+        size: int,
+    ) -> list[tuple[Any, ...]]:
+        """Return the same as tuples, of sorted querysets that have the order's values at ``places``."""
+        found = [list((self.beyond(one, edge, is_back=False) if edge else one)[:size]) for one in querysets]
+        if len(found) == 1:
+            return found[0]
+        rows = {tuple(row[place] for place in places): row for rows in found for row in rows}
+        return [rows[key] for key in sorted(rows)[:size]]
 
     def beyond(self, queryset: "QuerySet[Row]", edge: tuple[Any, ...], *, is_back: bool) -> "QuerySet[Row]":
         """Keep the rows that come after ``edge``, or before it.

@@ -219,3 +219,9 @@ def refused_inside(view: View) -> View:
     """Mark a view as one that is refused while logged in as someone; the impersonation middleware reads the mark."""
     view.refused_inside = True  # type: ignore[attr-defined]
     return view
+
+
+def records_itself(view: View) -> View:
+    """Mark a view whose every act inside a visit is a row of the trail: the visit's list of requests leaves it out."""
+    view.records_itself = True  # type: ignore[attr-defined]
+    return view

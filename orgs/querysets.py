@@ -1,6 +1,7 @@
 """Which rows of the trail."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef
 
@@ -9,11 +10,27 @@ from orgs.models import AuditEvent, Organization, OrganizationKind, SupportAcces
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
+    from accounts.models import User
 
-def events_of(organization: "Organization", *, section: str = "") -> "QuerySet[AuditEvent]":
-    """Return an organization's rows of the trail, or those of one section."""
-    events = AuditEvent.objects.filter(organization=organization)
-    return events.filter(section=section) if section else events
+
+# How someone is in a row of the trail, by the columns: each has an index of its own.
+ROLES_IN_TRAIL: Mapping[str, tuple[str, ...]] = {
+    "did": ("user", "delegate_user"),
+    "user": ("user",),
+    "delegate": ("delegate_user",),
+    "about": ("about",),
+    "any": ("user", "delegate_user", "about"),
+}
+
+
+def events_of(organization: "Organization", **condition: Any) -> "QuerySet[AuditEvent]":
+    """Return an organization's rows of the trail, or those that meet ``condition``."""
+    return AuditEvent.objects.filter(organization=organization, **condition)
+
+
+def events_with(events: "QuerySet[AuditEvent]", person: "User", *, role: str) -> "list[QuerySet[AuditEvent]]":
+    """Return those of ``events`` that a person has a part in: one queryset for each column, as their indexes are."""
+    return [events.filter(**{column: person}) for column in ROLES_IN_TRAIL[role]]
 
 
 def support_organizations_of(organization: "Organization") -> "QuerySet[Organization]":

@@ -1,4 +1,4 @@
-"""What people type, held to characters that a page can show as they are."""
+"""What people type, held to characters that a page can show as they are; and how a few values are written."""
 
 import unicodedata
 
@@ -39,3 +39,13 @@ def validate_plain_lines(value: str) -> None:
 def is_seen(text: str) -> bool:
     """Tell whether anything of ``text`` shows on a page. What nobody can see is nothing."""
     return any(one not in UNSEEN and unicodedata.category(one)[0] in SEEN_CATEGORIES for one in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many of something: "1 minute", "30 minutes"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def on_or_off(value: bool) -> str:  # noqa: FBT001  # the value of a switch
+    """Return how a page and the trail write a switch."""
+    return "on" if value else "off"

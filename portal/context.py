@@ -6,7 +6,8 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from accounts.middleware import step_up_path
+from accounts.middleware import page_to_go_on_at, step_up_path
+from accounts.timeout import timeout_of
 from orgs.permissions import Permission
 
 from .setup_menu import clean_query, setup_menu
@@ -29,6 +30,9 @@ def shell(request: "HttpRequest") -> dict[str, Any]:
         "impersonation": getattr(request, "impersonation", None),
         "step_up_path": SimpleLazyObject(lambda: step_up_path(request)),
         "may_have_messages": True,
+        "timeout": SimpleLazyObject(lambda: timeout_of(request)),
+        # Where timeout.js goes at the end, where this very address is not what one was at.
+        "timeout_page": "" if request.method == "GET" else SimpleLazyObject(lambda: page_to_go_on_at(request)),
         "may_open_setup": user.has_permission(Permission.VIEW_SETUP),
         "may_open_console": user.is_staff and getattr(request, "impersonation", None) is None,
     }

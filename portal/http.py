@@ -21,5 +21,7 @@ class PortalRequest(HttpRequest):
     identity: "Identity | None"
     # Why the session that the browser still has the key of is over.
     ended: "EndCause | None"
+    # Why something is refused inside a visit before its view is reached.
+    refused_because: str
     auser: Callable[[], Any]
     request_id: str

@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.middleware.IdentityMiddleware",
     "accounts.middleware.ImpersonationMiddleware",
+    "accounts.visit_log.VisitLogMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -124,7 +125,16 @@ else:
         database["TEST"] = {"NAME": test_database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+CACHES = {
+    # What everything asks: the shared one, or this process's memory where that is away. Limits always hold.
+    "default": {
+        "BACKEND": "orgs.limits.SharedOrProcessCache",
+        "LOCATION": "process",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
+    # Without a number of its own, memory holds 300 entries: so few are soon pushed out by others.
+    "shared": env.cache("CACHE_URL", default="locmemcache://?max_entries=100000"),
+}
 
 # --- who is it ---------------------------------------------------------------------------------------------------
 

@@ -109,8 +109,11 @@ def csrf_failure(request: "HttpRequest", reason: str = "") -> HttpResponse:
     opened = read_mark(request)
     if opened and _is_late_double_click(request, opened, now):
         return redirect("home")
+    sentence = _what_happened(opened, now)
+    # For the list of what was done inside a visit (accounts/visit_log.py).
+    cast("PortalRequest", request).refused_because = sentence
     context = {
-        "sentence": _what_happened(opened, now),
+        "sentence": sentence,
         "why_ended": reason if getattr(request, "ended", None) else "",
         "typed": _typed_fields(request) if opened else [],
         "no_cookie": reason == REASON_NO_CSRF_COOKIE,

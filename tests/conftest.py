@@ -1,6 +1,8 @@
 """The cast, by name, and a client for each."""
 
-from collections.abc import Callable
+import os
+import pwd
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,14 +12,27 @@ from orgs.models import Organization
 from orgs.permissions import Permission
 
 from .factories import DelegatedGroupFactory, OrganizationFactory, ProfileFactory, RoleFactory, UserFactory
+from .guards import lift_guards_for_flush
 
 if TYPE_CHECKING:
     from accounts.testing import PortalClient
+
+
+lift_guards_for_flush()
 
 # As other people's suites load it: by name, so that nothing here imports it first.
 pytest_plugins = ["accounts.testing"]
 
 Make = Callable[..., User]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _root() -> Iterator[None]:
+    """Let whoever runs the suite be root to the trail, which names the system's user."""
+    entry = pwd.getpwuid(os.getuid())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pwd, "getpwuid", lambda uid: pwd.struct_passwd(("root", *entry[1:])))
+        yield
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 from .access_request import AccessRequest
+from .activity import ImpersonationActivity
 from .delegated_group import DelegatedGroup
 from .impersonation import Impersonation
-from .login import Login
+from .login import Login, UnknownUsernames
 from .login_access_grant import LoginAccessGrant
 from .profile import Profile, StandardProfile
 from .role import Role
@@ -12,11 +13,13 @@ __all__ = [
     "AccessRequest",
     "DelegatedGroup",
     "Impersonation",
+    "ImpersonationActivity",
     "Login",
     "LoginAccessGrant",
     "Profile",
     "Role",
     "Session",
     "StandardProfile",
+    "UnknownUsernames",
     "User",
 ]

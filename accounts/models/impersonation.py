@@ -58,6 +58,10 @@ class Impersonation(models.Model):
     step_up_reason = models.CharField(max_length=1000, blank=True)
     # What became of the mail that tells the target; empty where the policy asks for none.
     mail = models.CharField(max_length=7, choices=MailOutcome, blank=True)
+    # Copied at the start: the settings that it runs under, and how the actor had signed in.
+    ran_under = models.JSONField(default=dict)
+    # Whether the first opening of each page inside is written down.
+    records_pages = models.BooleanField(default=False)
     # The users list as the actor left it: where *Back to Users* leads.
     back = models.CharField(max_length=500, blank=True)
     address = models.GenericIPAddressField(null=True)
@@ -91,6 +95,10 @@ class Impersonation(models.Model):
         )
         indexes = (
             models.Index(fields=["organization", "-started_at", "-session"], name="impersonation_by_organization"),
+            models.Index(
+                fields=["organization", "end_cause", "-started_at", "-session"], name="impersonation_by_cause"
+            ),
+            models.Index(fields=["organization", "basis", "-started_at", "-session"], name="impersonation_by_basis"),
             models.Index(fields=["actor", "-started_at"], name="impersonation_by_actor"),
             models.Index(fields=["target", "-started_at"], name="impersonation_by_target"),
             models.Index(

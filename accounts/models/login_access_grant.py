@@ -47,6 +47,8 @@ class LoginAccessGrant(models.Model):
             ),
         )
         indexes = (
+            # For downloads, which have all of them.
+            models.Index(fields=["organization", "id"], name="login_access_grant_of_all"),
             models.Index(fields=["user", "-id"], name="login_access_grant_by_user"),
             models.Index(
                 fields=["organization", "id"],

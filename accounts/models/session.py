@@ -25,6 +25,8 @@ class Session(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="sessions", db_index=False
     )
+    # The user's own, so that an organization's sessions are found by an index.
+    organization = models.ForeignKey("orgs.Organization", on_delete=models.PROTECT, null=True, db_index=False)
     parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="children")
     type = models.CharField(max_length=14, choices=SessionType, default=SessionType.UI)
     backend = models.CharField(max_length=100, blank=True)
@@ -48,9 +50,24 @@ class Session(models.Model):
                 | models.Q(type=SessionType.SUBSTITUTE_USER, parent__isnull=False, user__isnull=False),
                 name="session_worn_has_parent",
             ),
+            models.CheckConstraint(
+                condition=models.Q(user=None, organization=None)
+                | models.Q(user__isnull=False, organization__isnull=False),
+                name="session_of_user_has_organization",
+            ),
         )
         indexes = (
             models.Index(fields=["user", "ended_at", "id"], name="session_by_user"),
+            models.Index(
+                fields=["organization", "id"],
+                condition=models.Q(ended_at=None, organization__isnull=False),
+                name="session_live",
+            ),
+            models.Index(
+                fields=["organization", "ended_at"],
+                condition=models.Q(ended_at__isnull=False, organization__isnull=False),
+                name="session_ended",
+            ),
             models.Index(
                 fields=["previous_key_hash"],
                 condition=models.Q(previous_key_hash__isnull=False),

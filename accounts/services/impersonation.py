@@ -27,8 +27,9 @@ from orgs.audit import AuditAction, name_in, record
 from orgs.mails import send_mail_now
 from orgs.models import AccessMode
 
+from .refusals import note_refusal
 from .sessions import close_visits, end_sessions, lock_ids, lock_sessions, stamp_ended
-from .start_policy import DetailsWrong, StartDetails, what_the_policy_asks
+from .start_policy import DetailsWrong, StartDetails, settings_at_start, what_the_policy_asks
 
 if TYPE_CHECKING:
     from accounts.enums import Basis
@@ -93,8 +94,9 @@ def start_impersonation(
     One transaction: take the key from the actor's session (which locks it and holds only for one of two starts), ask
     the rule, make the worn session and the impersonation, write the trail and the login row. If any of these can't be
     written nothing starts. Raises :class:`TargetNotFound` or :class:`ImpersonationRefused`; a refusal is recorded,
-    outside what rolls back. Where the policy asks for more than one click: :class:`DetailsNeeded` without ``details``,
-    :class:`DetailsWrong` with ones that won't do, :class:`SignInNeeded`.
+    outside what rolls back, and too many are :class:`accounts.services.refusals.TooManyRefusals`. Where the policy asks
+    for more than one click: :class:`DetailsNeeded` without ``details``, :class:`DetailsWrong` with ones that won't do,
+    :class:`SignInNeeded`.
     """
     at = at or timezone.now()
     try:
@@ -107,7 +109,7 @@ def start_impersonation(
             first = _rejoin(str(session.key_hash), target_id=target_id, at=at)
             if first is not None:
                 return first
-        _record_refusal(refused, actor=actor, origin=origin)
+        note_refusal(refused.refusal, refused.target, actor=actor, session=session, origin=origin, at=at)
         raise
 
 
@@ -153,6 +155,8 @@ def _start(
         ticket=details.ticket,
         access=Access.READ_ONLY if target.policy.access_mode == AccessMode.READ_ONLY_FIRST else Access.FULL,
         mail=MailOutcome.WAITING if target.policy.mail_at_start else "",
+        ran_under=settings_at_start(target, session),
+        records_pages=target.policy.record_pages_opened,
         back=back,
         address=origin.address,
         agent=origin.agent,
@@ -191,6 +195,7 @@ def _wear(target: User, *, key: str, session: Session, origin: "Origin", at: dat
     return Session.objects.create(
         key_hash=hash_key(key),
         user=target,
+        organization_id=target.organization_id,
         parent=session,
         type=SessionType.SUBSTITUTE_USER,
         backend=session.backend,
@@ -228,6 +233,7 @@ def _write_start(visit: Impersonation, actor: User, target: User, *, origin: "Or
         type=LoginType.LOGIN_AS,
         address=origin.address,
         agent=origin.agent,
+        delegate_user_id=visit.actor_id,
         delegate_user_name=visit.actor_name,
     )
 
@@ -255,19 +261,6 @@ def _tell_target(visit: Impersonation, target: User) -> None:
         outcome = MailOutcome.FAILED
     visit.mail = outcome
     Impersonation.objects.filter(pk=visit.pk).update(mail=outcome)
-
-
-def _record_refusal(refused: ImpersonationRefused, *, actor: User, origin: "Origin") -> None:
-    """Write the refusal in a transaction of its own: what it tells of was rolled back."""
-    record(
-        AuditAction.IMPERSONATION_REFUSED,
-        origin=origin,
-        organization=refused.target.organization_id if refused.target else actor.organization_id,
-        user=actor,
-        about=refused.target,
-        after={"refusal": refused.refusal.value},
-        reason=str(refused.refusal.label),
-    )
 
 
 def rejoin_impersonation(*, key: str, target_id: int, at: datetime | None = None) -> Started | None:
@@ -340,14 +333,17 @@ def _end_worn_and_rekey(visit: Impersonation, key: str, *, at: datetime) -> None
     )
 
 
-def end_lost_visit(identity: Identity, fault: Fault, *, origin: "Origin") -> None:
-    """End a running visit whose right was lost, at the moment it was lost; the parent too where the fault says so."""
+def end_lost_visit(identity: Identity, fault: Fault, *, origin: "Origin", at: datetime | None = None) -> None:
+    """End a running visit whose right was lost, at the moment it was lost; the parent too where the fault says so.
+
+    ``at`` is when that was noticed.
+    """
     if identity.impersonation is None:
         return
     condition = Q(pk=identity.session.pk)
     if fault.ends_parent:
         condition |= Q(pk=identity.session.parent_id)
-    end_sessions(condition, cause=lambda _: fault.cause, origin=origin, at=fault.at)
+    end_sessions(condition, cause=lambda _: fault.cause, origin=origin, at=fault.at, noticed_at=at)
     identity.impersonation.refresh_from_db(fields=["ended_at", "end_cause"])
 
 

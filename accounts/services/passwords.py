@@ -1,6 +1,6 @@
 """Passwords: what a change ends, and the mail that lets one choose."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -8,13 +8,16 @@ from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.enums import EndCause
 from orgs.audit import AuditAction, record
 from orgs.mails import mail_after_commit
 
 from .sessions import end_sessions_of
+from .visits import end_fallen_of
 
 if TYPE_CHECKING:
     from accounts.models import Session, User
@@ -32,8 +35,12 @@ NEW_ACCOUNT, RESET = PasswordMail.NEW_ACCOUNT, PasswordMail.RESET
 
 
 @transaction.atomic
-def password_was_changed(user: "User", *, origin: "Origin", keep: "Session | None" = None) -> None:
+def password_was_changed(
+    user: "User", *, origin: "Origin", keep: "Session | None" = None, at: datetime | None = None
+) -> None:
     """End every session of ``user`` but ``keep``, and the visits in and from them; write the trail."""
+    at = at or timezone.now()
+    end_fallen_of(Q(user=user), origin=origin, at=at)
     end_sessions_of(
         user,
         as_actor=EndCause.PASSWORD_CHANGED,
@@ -41,10 +48,11 @@ def password_was_changed(user: "User", *, origin: "Origin", keep: "Session | Non
         origin=origin,
         by=origin.actor,
         keep=keep,
+        at=at,
     )
     # By the link in a mail nobody is signed in yet: whoever holds the link is taken to be the user, as allauth does.
     doer = user if origin.user is None else None
-    record(AuditAction.PASSWORD_CHANGED, origin=origin, organization=user.organization_id, about=user, user=doer)
+    record(AuditAction.PASSWORD_CHANGED, origin=origin, organization=user.organization_id, about=user, user=doer, at=at)
 
 
 def send_password_mail(user: "User", *, kind: PasswordMail, site: str, by: str) -> None:

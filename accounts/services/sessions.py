@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.enums import EndCause
 from accounts.models import Impersonation, Session
-from orgs.audit import AuditAction, build_event
+from orgs.audit import AuditAction, build_event, name_in
 from orgs.models import AuditEvent
 
 if TYPE_CHECKING:
@@ -62,11 +62,24 @@ def close_visits(  # when, why and by whom are three facts
                 about=visit.target,
                 impersonation_id=visit.pk,
                 at=noticed_at,
-                after={"cause": cause.value, "ended_at": at.isoformat(), "ended_by": str(by) if by else ""},
-                why="" if cause == EndCause.LOGGED_OUT else f": {cause.label}",
+                after={
+                    "cause": cause.value,
+                    "ended_at": at.isoformat(),
+                    "ended_by": name_in(visit.organization_id, by) if by else "",
+                },
+                why=_why(visit, cause, by),
             )
         )
     AuditEvent.objects.bulk_create(events)
+
+
+def _why(visit: Impersonation, cause: EndCause, by: "User | None") -> str:
+    """Return the sentence's end: why, and whose doing that was, where it was neither of the two."""
+    if cause == EndCause.LOGGED_OUT:
+        return ""
+    if by is None or by.pk in {visit.actor_id, visit.target_id}:
+        return f": {cause.label}"
+    return f": {cause.label} ({name_in(visit.organization_id, by)})"
 
 
 def end_sessions(
@@ -151,6 +164,13 @@ def end_sessions_of(
         return as_target if as_target is not None and row.user_id == user.pk else as_actor
 
     return end_sessions(condition, cause=cause, origin=origin, by=by, at=at, noticed_at=at)
+
+
+def session_of(origin: "Origin") -> Session | None:
+    """Return the session that asks, if one does: what is kept where all of a person's end."""
+    if origin.session_public_id is None:
+        return None
+    return Session.objects.filter(public_id=origin.session_public_id).first()
 
 
 def _name_people(visits: Sequence[Impersonation]) -> None:

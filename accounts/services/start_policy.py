@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 
@@ -10,6 +10,7 @@ from orgs.models import AccessMode, LoginAccessPolicy
 from orgs.tickets import is_ticket
 
 if TYPE_CHECKING:
+    from accounts.facts import Target
     from accounts.models import Session
 
 
@@ -84,3 +85,28 @@ def is_sign_in_needed(policy: LoginAccessPolicy, session: "Session", *, at: date
         return False
     oldest = at - timedelta(minutes=policy.sign_in_again_minutes)
     return session.authenticated_at is None or session.authenticated_at < oldest
+
+
+# How an actor had signed in, by what Django calls the backend.
+SIGN_IN_METHODS = {"accounts.backends.PasswordBackend": "password"}
+
+
+def settings_at_start(target: "Target", session: "Session") -> dict[str, Any]:
+    """Return what a visit's row copies: the settings that it runs under, and how its actor had signed in.
+
+    Durations in minutes, times in ISO 8601; by the names that the settings have in their models.
+    """
+    policy, signed_in_at = target.policy, session.authenticated_at
+    return {
+        "time_limit_minutes": policy.time_limit_minutes,
+        "reason_required": policy.reason_required,
+        "ticket_pattern": policy.ticket_pattern,
+        "access_mode": policy.access_mode,
+        "mail_at_start": policy.mail_at_start,
+        "protect_administrators": policy.protect_administrators,
+        "record_pages_opened": policy.record_pages_opened,
+        "sign_in_again_minutes": policy.sign_in_again_minutes,
+        "force_relogin": target.force_relogin,
+        "signed_in_at": signed_in_at.isoformat() if signed_in_at else "",
+        "signed_in_with": SIGN_IN_METHODS.get(session.backend, session.backend),
+    }

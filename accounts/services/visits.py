@@ -5,17 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.enums import EndCause
 from accounts.identity import Fault, Identity, open_visits
+from accounts.models import Session
+from orgs.audit import AuditAction, record
 
-from .sessions import end_sessions, lock_ids
+from .expiry import end_fallen
+from .sessions import end_sessions, end_sessions_of, lock_ids, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from accounts.models import DelegatedGroup, LoginAccessGrant, Session, User
+    from accounts.models import DelegatedGroup, LoginAccessGrant, User
     from orgs.http import Origin
     from orgs.models import Organization
 
@@ -90,10 +95,44 @@ def _always(cause: EndCause) -> "Callable[[Session], EndCause]":
     return lambda _: cause
 
 
-def end_visit_as_target(target: "User", *, visit_id: int, origin: "Origin") -> bool:
+def end_fallen_of(condition: Q, *, origin: "Origin", at: datetime) -> None:
+    """End those of the live sessions that meet ``condition`` that a limit has ended, before somebody ends them all.
+
+    What a limit had ended unnoticed was over at that moment, and was nobody's doing.
+    """
+    ids = Session.objects.live().filter(condition).values_list("pk", flat=True)
+    end_fallen(list(ids), origin=origin, at=at)
+
+
+def end_every_session(user: "User", *, as_actor: EndCause, as_target: EndCause, origin: "Origin", at: datetime) -> int:
+    """End all sessions of a person, and visits in or from one, all but the one that asks; return how many.
+
+    In the transaction of whoever asked whether that may be, with the row of the trail where any ended.
+    """
+    end_fallen_of(Q(user=user), origin=origin, at=at)
+    ended = end_sessions_of(
+        user, as_actor=as_actor, as_target=as_target, origin=origin, by=origin.actor, keep=session_of(origin), at=at
+    )
+    if ended:
+        record(
+            AuditAction.SESSIONS_ENDED,
+            origin=origin,
+            organization=user.organization_id,
+            about=user,
+            at=at,
+            after={"sessions": ended},
+        )
+    return ended
+
+
+@transaction.atomic
+def end_visit_as_target(target: "User", *, visit_id: int, origin: "Origin", at: datetime | None = None) -> bool:
     """End a visit in ``target``'s own account, because they say so. The actor is back in their own session, told why.
 
     Returns False where there is no such open visit (any more). Other people's visits are not found.
     """
+    at = at or timezone.now()
     is_that_visit = Q(pk=visit_id, user=target, parent__isnull=False)
-    return end_sessions(is_that_visit, cause=_always(EndCause.ENDED_BY_TARGET), origin=origin, by=target) > 0
+    end_fallen_of(is_that_visit, origin=origin, at=at)
+    cause = _always(EndCause.ENDED_BY_TARGET)
+    return end_sessions(is_that_visit, cause=cause, origin=origin, by=target, at=at, noticed_at=at) > 0

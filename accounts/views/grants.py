@@ -38,11 +38,11 @@ from orgs.permissions import Permission, permission_required, refused_inside
 from .user_list import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from django.db.models import QuerySet
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest, HttpResponse, QueryDict
 
+    from accounts.querysets import LoginAccessGrantQuerySet
     from orgs.models import Organization
     from portal.http import PortalRequest
 
@@ -101,8 +101,13 @@ def _history(user: User, *, cursor: str, at: datetime) -> dict[str, Any]:
 
 def _page_url(name: str, *, cursor: str | None, **state: str) -> str:
     """Return the address of another page of a list, or nothing where there is none."""
+    return list_url(name, **state, cursor=cursor) if cursor else ""
+
+
+def list_url(name: str, **state: str | None) -> str:
+    """Return the address of a list as it is narrowed."""
     asked = {key: value for key, value in state.items() if value}
-    return f"{reverse(name)}?{urlencode({**asked, 'cursor': cursor})}" if cursor else ""
+    return f"{reverse(name)}{f'?{urlencode(asked)}' if asked else ''}"
 
 
 # --- Setup -------------------------------------------------------------------------------------------------------
@@ -123,28 +128,40 @@ def login_access_grants(request: "HttpRequest") -> "HttpResponse":
     request = cast("PortalRequest", request)
     organization, at = request.user.organization, timezone.now()
     support = support_organizations(organization)
-    names = {COMPANY: COMPANY_NAME, **{str(one.organization.pk): str(one.organization) for one in support}}
-    asked = request.GET.get("grantee", "")
-    state = {"grantee": asked if asked in names else "", "q": clean_text(request.GET.get("q", ""))}
-    grants = _narrowed(organization, at=at, **state)
-    page = keyset_page(grants, order=("id",), cursor=request.GET.get("cursor", ""), descending=True)
+    names = grantee_names(support)
+    asked = asked_of(request.GET, names)
+    live = narrowed(organization, **asked).live(at).select_related("user__profile", "support_organization")
+    page = keyset_page(live, order=("id",), cursor=request.GET.get("cursor", ""), descending=True)
     context = {
-        **state,
+        **asked,
         "grantees": names.items(),
+        "filters": asked,
         "rows": _rows(organization, page.rows, support, at=at),
-        "next_url": _page_url("login_access_grants", cursor=page.next_cursor, **state),
-        "previous_url": _page_url("login_access_grants", cursor=page.previous_cursor, **state),
+        "next_url": _page_url("login_access_grants", cursor=page.next_cursor, **asked),
+        "previous_url": _page_url("login_access_grants", cursor=page.previous_cursor, **asked),
     }
     return render(request, "accounts/login_access_grants.html", context)
 
 
-def _narrowed(organization: "Organization", *, at: datetime, grantee: str, q: str) -> "QuerySet[LoginAccessGrant]":
-    grants: QuerySet[Any] = LoginAccessGrant.objects.filter(organization=organization).live(at)
+def grantee_names(support: "Sequence[Support]") -> dict[str, str]:
+    """Return the grantees that an organization's people can have granted access to, as an address names them."""
+    return {COMPANY: COMPANY_NAME, **{str(one.organization.pk): str(one.organization) for one in support}}
+
+
+def asked_of(data: "QueryDict", names: "Mapping[str, str]") -> dict[str, str]:
+    """Return what the list is narrowed by; a grantee that there is none of is left out."""
+    grantee = data.get("grantee", "")
+    return {"grantee": grantee if grantee in names else "", "q": clean_text(data.get("q", ""))}
+
+
+def narrowed(organization: "Organization", *, grantee: str, q: str) -> "LoginAccessGrantQuerySet":
+    """Return an organization's grants, live or not, by grantee and by the user's name."""
+    grants: LoginAccessGrantQuerySet = LoginAccessGrant.objects.filter(organization=organization)
     if grantee:
         grants = grants.filter(support_organization=None if grantee == COMPANY else int(grantee))
     if q:
         grants = grants.filter(user__in=User.objects.in_organization(organization).searched_for(q))
-    return grants.select_related("user__profile", "support_organization")
+    return grants
 
 
 def _rows(

@@ -15,7 +15,8 @@ from accounts.who_can import is_open_to_administrators
 from orgs.audit import name_in
 from orgs.permissions import Permission
 
-from .users import changes_of, login_rows_of, role_path
+from .login_history import login_rows_of
+from .users import changes_of, role_path
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -1,5 +1,7 @@
 """Log in as another user, step up, and log out: done by POST only, each one call of one service."""
 
+from http import HTTPStatus
+from math import ceil
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
@@ -27,6 +29,7 @@ from accounts.services.impersonation import (
     start_impersonation,
     step_up,
 )
+from accounts.services.refusals import TooManyRefusals
 from accounts.services.start_policy import (
     DetailsNeeded,
     DetailsWrong,
@@ -35,7 +38,7 @@ from accounts.services.start_policy import (
     is_sign_in_needed,
 )
 from orgs.http import Origin, safe_path
-from orgs.permissions import allowed_read_only
+from orgs.permissions import allowed_read_only, records_itself
 
 from .users import page_of
 
@@ -72,6 +75,15 @@ def user_login_as(request: "HttpRequest", user_id: int) -> "HttpResponse":
         return _show_form(request, session, user_id)
     except TargetNotFound as error:
         raise Http404 from error
+    except TooManyRefusals as refused:
+        return _too_many(request, refused)
+
+
+def _too_many(request: "PortalRequest", refused: TooManyRefusals) -> "HttpResponse":
+    """Answer whoever was refused too often: why, still, and when it may be asked again."""
+    response = render(request, "429.html", {"refused": refused}, status=HTTPStatus.TOO_MANY_REQUESTS)
+    response["Retry-After"] = max(1, ceil((refused.ends_at - timezone.now()).total_seconds()))
+    return response
 
 
 def _start(request: "PortalRequest", session: "Session", user_id: int) -> "HttpResponse":
@@ -213,6 +225,7 @@ def _inside(request: "PortalRequest", started: Started) -> "HttpResponse":
 
 
 @allowed_read_only
+@records_itself
 @login_not_required
 @require_POST
 def log_out(request: "HttpRequest") -> "HttpResponse":

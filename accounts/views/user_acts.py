@@ -21,6 +21,7 @@ from accounts.services.users import (
 from orgs.http import Origin
 from orgs.permissions import permission_required
 
+from .sessions import sessions_list_before
 from .users import back_of, find_user, page_of
 
 if TYPE_CHECKING:
@@ -101,9 +102,14 @@ def user_deactivate(request: "HttpRequest", user_id: int) -> "HttpResponse":
 @require_POST
 @permission_required(UserAct.END_SESSIONS.permission)
 def user_end_sessions(request: "HttpRequest", user_id: int) -> "HttpResponse":
-    """End every session of a user but the one that asks."""
+    """End every session of a user but the one that asks; from Session Management it leads back there."""
     request = cast("PortalRequest", request)
     user = find_user(request, user_id)
     ended = end_user_sessions(user, origin=Origin.of(request))
-    words = {0: f"{user} had no session to end.", 1: "1 session has been ended."}
-    return _done(request, user, words.get(ended, f"{ended} sessions have been ended."))
+    words = {0: f"{user} had no session to end.", 1: f"1 session of {user} has been ended."}
+    said = words.get(ended, f"{ended} sessions of {user} have been ended.")
+    sessions = sessions_list_before(request)
+    if sessions is None:
+        return _done(request, user, said)
+    messages.success(request, said)
+    return HttpResponseRedirect(sessions)

@@ -1,6 +1,6 @@
 """One user: the page, what they may do, edit, and new."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.facts import find_target
 from accounts.forms import UserForm
 from accounts.login_access import is_healed_by_grant, may_impersonate
-from accounts.models import Login, Role, User
-from accounts.presence import browser_words, last_active, live_sessions_of, visits_of, worn_now
+from accounts.models import Role, User
+from accounts.presence import last_active, live_sessions_of, visits_of, worn_now
 from accounts.services.access_requests import open_requests
 from accounts.services.grants import grantees_of
 from accounts.services.guards import NameTaken, is_acting_delegate, visible_to
@@ -36,6 +36,7 @@ from orgs.models import AuditEvent
 from orgs.permissions import Permission, refused_to_guests
 
 from .gates import for_those_who_edit_users, for_those_who_see_users
+from .login_history import login_rows_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -145,20 +146,6 @@ def role_path(user: User) -> list[Role]:
 def changes_of(user: User, *, limit: int) -> "list[AuditEvent]":
     """Return what was changed on an account, the latest first."""
     return list(AuditEvent.objects.filter(about=user, action__startswith="user.").order_by("-id")[:limit])
-
-
-@dataclass(frozen=True, slots=True)
-class LoginRow:
-    """One row of the login history, as a page tells it."""
-
-    row: Login
-    browser: str
-
-
-def login_rows_of(user: User, *, limit: int, **only: Any) -> list[LoginRow]:
-    """Return an account's sign-ins, good and bad, the latest first; ``only`` narrows them."""
-    rows = Login.objects.filter(user=user, **only).order_by("-id")[:limit]
-    return [LoginRow(row, browser_words(row.agent)) for row in rows]
 
 
 def _acts(request: "PortalRequest", user: User, *, at: "datetime") -> set[str]:

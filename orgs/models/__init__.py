@@ -1,5 +1,6 @@
 from .activation_request import ActivationRequest, ActivationState
 from .audit_event import AuditEvent
+from .audit_seal import AuditArchive, AuditSeal
 from .login_access_policy import AccessMode, LoginAccessPolicy
 from .organization import Organization, OrganizationKind
 from .session_settings import SessionSettings
@@ -9,7 +10,9 @@ __all__ = [
     "AccessMode",
     "ActivationRequest",
     "ActivationState",
+    "AuditArchive",
     "AuditEvent",
+    "AuditSeal",
     "LoginAccessPolicy",
     "Organization",
     "OrganizationKind",

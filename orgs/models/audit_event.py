@@ -39,11 +39,14 @@ class AuditEvent(models.Model):
 
     class Meta:
         indexes = (
+            # In the order of their ids for downloads, seals and archives; in that of their times for pages.
             models.Index(fields=["organization", "id"], name="audit_event_by_organization"),
-            models.Index(fields=["organization", "section", "id"], name="audit_event_by_section"),
-            models.Index(fields=["user", "id"], name="audit_event_by_user"),
-            models.Index(fields=["delegate_user", "id"], name="audit_event_by_delegate_user"),
-            models.Index(fields=["about", "id"], name="audit_event_by_about"),
+            models.Index(fields=["organization", "created_at", "id"], name="audit_event_by_time"),
+            models.Index(fields=["organization", "section", "created_at", "id"], name="audit_event_by_section"),
+            models.Index(fields=["organization", "action", "created_at", "id"], name="audit_event_by_action"),
+            models.Index(fields=["user", "created_at", "id"], name="audit_event_by_user"),
+            models.Index(fields=["delegate_user", "created_at", "id"], name="audit_event_by_delegate_user"),
+            models.Index(fields=["about", "created_at", "id"], name="audit_event_by_about"),
             models.Index(fields=["impersonation_id", "id"], name="audit_event_by_impersonation"),
         )
 

@@ -29,6 +29,7 @@ class LoginAccessPolicy(models.Model):
     ticket_url = models.CharField(max_length=500, blank=True)
     access_mode = models.CharField(max_length=16, choices=AccessMode, default=AccessMode.FULL)
     mail_at_start = models.BooleanField(default=False)
+    record_pages_opened = models.BooleanField(default=False)
     # Null: however long ago one signed in.
     sign_in_again_minutes = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_SIGN_IN_AGE)]

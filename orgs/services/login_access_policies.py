@@ -16,6 +16,7 @@ from orgs.models import AccessMode, LoginAccessPolicy, Organization, SupportAcce
 from orgs.permissions import ADMINISTRATOR, Permission
 from orgs.querysets import support_organizations_of
 from orgs.signals import tell_login_access_changed
+from orgs.text import counted, on_or_off
 
 from .guards import holds_all, lock_organization, refuse_to_guest, require_all
 
@@ -54,6 +55,7 @@ class PolicyChanges(TypedDict, total=False):
     ticket_url: str
     access_mode: str
     mail_at_start: bool
+    record_pages_opened: bool
     sign_in_again_minutes: int | None
     administrators_only: frozenset[int]
 
@@ -70,6 +72,7 @@ class PolicyDetails:
     ticket_url: str
     access_mode: str
     mail_at_start: bool
+    record_pages_opened: bool
     sign_in_again_minutes: int | None
     administrators_only: frozenset[int]
 
@@ -89,12 +92,8 @@ class PolicyDetails:
         )
 
 
-def _switch_words(on: bool) -> str:  # noqa: FBT001  # a value, as the others of the table
-    return "on" if on else "off"
-
-
 def _minutes_words(minutes: int | None) -> str:
-    return "off" if minutes is None else f"{minutes} minute{'' if minutes == 1 else 's'}"
+    return "off" if minutes is None else counted(minutes, "minute")
 
 
 def _mode_words(mode: str) -> str:
@@ -103,14 +102,15 @@ def _mode_words(mode: str) -> str:
 
 # How the page and the trail call each, in the page's order, and how they write its value.
 SETTINGS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
-    "any_user_login": ("Administrators Can Log in as Any User", _switch_words),
-    "reason_required": ("Reason required", _switch_words),
+    "any_user_login": ("Administrators Can Log in as Any User", on_or_off),
+    "reason_required": ("Reason required", on_or_off),
     "ticket_pattern": ("Pattern for ticket numbers", lambda pattern: pattern or "none"),
     "ticket_url": ("Address of tickets", lambda url: url or "none"),
     "time_limit_minutes": ("Time limit", _minutes_words),
     "access_mode": ("Access at the start", _mode_words),
-    "mail_at_start": ("E-mail to the user at the start", _switch_words),
-    "protect_administrators": ("Protect administrators", _switch_words),
+    "mail_at_start": ("E-mail to the user at the start", on_or_off),
+    "record_pages_opened": ("Record pages opened", on_or_off),
+    "protect_administrators": ("Protect administrators", on_or_off),
     "sign_in_again_minutes": ("Sign in again after", _minutes_words),
 }
 

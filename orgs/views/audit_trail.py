@@ -1,53 +1,100 @@
 """The Setup Audit Trail, and one row of it."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from django import forms
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from orgs.audit import SECTIONS
+from orgs.audit import SECTIONS, AuditAction, actions_in
+from orgs.list_filters import NOT_A_CHOICE, ListFilterForm, PersonField, PersonFilter
 from orgs.models import AuditEvent
 from orgs.paging import keyset_page
 from orgs.permissions import Permission, permission_required
-from orgs.querysets import events_of
+from orgs.querysets import events_of, events_with
 
 if TYPE_CHECKING:
-    from django.db.models import Model
+    from django.db.models import Model, QuerySet
     from django.http import HttpRequest, HttpResponse
 
     from accounts.models import User
+    from orgs.models import Organization
     from portal.http import PortalRequest
+
+
+# How services write a time into a row.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+
+
+class TrailFilterForm(ListFilterForm):
+    """What the trail can be narrowed by."""
+
+    person = PersonField()
+    role = forms.ChoiceField(
+        label="Is",
+        required=False,
+        choices=(
+            ("", "User or Delegate User"),
+            ("user", "User"),
+            ("delegate", "Delegate User"),
+            ("about", "Whom it is about"),
+            ("any", "Any of these"),
+        ),
+        error_messages={"invalid_choice": NOT_A_CHOICE},
+    )
+    section = forms.ChoiceField(
+        required=False,
+        choices=(("", "All"), *((section, section) for section in SECTIONS)),
+        error_messages={"invalid_choice": NOT_A_CHOICE},
+    )
+    action = forms.ChoiceField(
+        label="Kind",
+        required=False,
+        choices=(
+            ("", "All"),
+            *((section, [(one.value, one.label) for one in actions_in(section)]) for section in SECTIONS),
+        ),
+        error_messages={"invalid_choice": NOT_A_CHOICE},
+    )
 
 
 @require_safe
 @permission_required(Permission.VIEW_SETUP)
 def audit_trail(request: "HttpRequest") -> "HttpResponse":
-    """List what was done in one's organization, newest first; one section of it, if asked."""
+    """List what was done in one's organization, newest first, narrowed by what the address says."""
     user = cast("PortalRequest", request).user
-    section = request.GET.get("section", "")
-    section = section if section in SECTIONS else ""
-    events = events_of(user.organization, section=section)
-    page = keyset_page(events, order=("id",), cursor=request.GET.get("cursor", ""), descending=True)
+    form = TrailFilterForm(request.GET)
+    sees_users = user.has_permission(Permission.VIEW_ALL_USERS)
+    people = PersonFilter.of(form, user.organization, sees_users=sees_users)
+    page = keyset_page(
+        *narrowed(user.organization, form, people),
+        order=("created_at", "id"),
+        cursor=request.GET.get("cursor", ""),
+        descending=True,
+    )
     context = {
         "events": page.rows,
-        "section": section,
-        "tabs": [(label, label == (section or "All"), _url(value)) for value, label in _TABS],
-        "next_url": _url(section, page.next_cursor) if page.next_cursor else "",
-        "previous_url": _url(section, page.previous_cursor) if page.previous_cursor else "",
+        "form": form,
+        "people": people,
+        "next_url": form.page_url("audit_trail", page.next_cursor),
+        "previous_url": form.page_url("audit_trail", page.previous_cursor),
     }
     return render(request, "orgs/audit_trail.html", context)
 
 
-_TABS = (("", "All"), *((section, section) for section in SECTIONS))
-
-
-def _url(section: str, cursor: str | None = None) -> str:
-    asked = {name: value for name, value in (("section", section), ("cursor", cursor)) if value}
-    query = f"?{urlencode(asked)}" if asked else ""
-    return f"{reverse('audit_trail')}{query}"
+def narrowed(organization: "Organization", form: TrailFilterForm, people: PersonFilter) -> "list[QuerySet[AuditEvent]]":
+    """Return the rows that are asked for, as one queryset or, of a person in several roles, one for each."""
+    asked = {name: form.chosen[name] for name in ("section", "action") if name in form.chosen}
+    events = events_of(organization, **asked, **form.between("created_at"))
+    if people.is_open:
+        return [events.none()]
+    if people.person is None:
+        return [events]
+    return events_with(events, people.person, role=form.chosen.get("role", "did"))
 
 
 @require_safe
@@ -55,16 +102,27 @@ def _url(section: str, cursor: str | None = None) -> str:
 def audit_event(request: "HttpRequest", event_id: int) -> "HttpResponse":
     """Show everything that one row holds. Another organization's is not found, like one that never was."""
     user = cast("PortalRequest", request).user
-    people = events_of(user.organization).select_related("user", "delegate_user", "about")
-    event = get_object_or_404(people, pk=event_id)
+    rows = events_of(user.organization).select_related("user", "delegate_user", "about")
+    event = get_object_or_404(rows, pk=event_id)
+    people = {"user": event.user, "delegate_user": event.delegate_user, "about": event.about}
     context = {
         "event": event,
-        "user_url": _page_of(event.user, reader=user),
-        "delegate_user_url": _page_of(event.delegate_user, reader=user),
-        "about_url": _page_of(event.about, reader=user),
+        "kind": dict(AuditAction.choices).get(event.action, ""),
+        **{f"{role}_url": _page_of(person, reader=user) for role, person in people.items()},
+        "may_open_visit": user.has_permission(Permission.MONITOR_LOGIN_HISTORY),
+        "did_url": _trail_of(event.delegate_user or event.user, reader=user),
+        "about_trail_url": _trail_of(event.about, reader=user, role="about"),
         "changes": _changes(event),
     }
     return render(request, "orgs/audit_event.html", context)
+
+
+def _trail_of(person: "Model | None", *, reader: "User", **role: str) -> str:
+    """Return the address of all rows that someone has a part in, for a reader who may know usernames."""
+    user = cast("User | None", person)
+    if user is None or not reader.has_permission(Permission.VIEW_ALL_USERS):
+        return ""
+    return f"{reverse('audit_trail')}?{urlencode({'person': user.username, **role})}"
 
 
 def _page_of(person: "Model | None", *, reader: "User") -> str:
@@ -99,4 +157,8 @@ def _words(value: Any) -> str:  # noqa: ANN401  # whatever JSON holds
         return "–"
     if isinstance(value, bool):
         return "Yes" if value else "No"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return f"{value[:10]} {value[11:19]} UTC"
+    return str(value)

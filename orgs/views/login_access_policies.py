@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.core import signing
 from django.shortcuts import redirect, render
 from django.utils.text import get_text_list
 from django.views.decorators.http import require_http_methods
@@ -30,6 +29,7 @@ from orgs.services.login_access_policies import (
     save_login_access_policy,
 )
 
+from .meanwhile import FIELD, Merged, as_read, carry
 from .whom_to_ask import administrators_to_ask
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ def login_access_policies(request: "HttpRequest") -> "HttpResponse":
 def _save(request: "PortalRequest") -> "HttpResponse":
     origin, organization = Origin.of(request), request.user.organization
     refuse_unless_savable(origin, organization, switches="any_user_login" in request.POST)
-    page, read = _Page.of(request), _as_read(request.POST.get("read", ""))
+    page, read = _Page.of(request), as_read(request, salt=SALT)
     form = LoginAccessPolicyForm(request.POST, initial=page.values, supports=page.supports)
     if not form.is_valid():
-        return _show(page, form)
+        return _show(page, form, status=422)
     # A page that had no checkbox, since it was not available then, unticks nothing.
     switches = page.has_switch and (not read or "any_user_login" in read)
     try:
@@ -109,25 +109,13 @@ def _visits_ended(count: int) -> str:
 # --- two at once -------------------------------------------------------------------------------------------------
 
 
-def _as_read(text: str) -> dict[str, Any]:
-    """Return what the page held when it was opened, as its form carries it along; nothing if that was tampered with."""
-    try:
-        read: dict[str, Any] = signing.loads(text, salt=SALT)
-    except signing.BadSignature:
-        return {}
-    return read
-
-
 def _changed_meanwhile(
     page: _Page, chosen: dict[str, Any], read: dict[str, Any], changed: PolicyChangedMeanwhile
 ) -> "HttpResponse":
     """Show the form again and tell what changed. What one chose oneself is kept; the rest is as it now is."""
     stored = form_values(changed.details, page.supports)
-    mine = {name: value for name, value in chosen.items() if value != read.get(name, stored[name])}
-    theirs = [name for name in chosen if stored[name] != read.get(name, chosen[name])]
-    merged = {**stored, **mine}
-    words = _words_of(page, stored)
-    fresh = LoginAccessPolicyForm(initial=merged, supports=page.supports)
+    merged, words = Merged.of(chosen, read=read, stored=stored), _words_of(page, stored)
+    fresh = LoginAccessPolicyForm(initial=merged.values, supports=page.supports)
     return _show(
         page,
         fresh,
@@ -135,8 +123,8 @@ def _changed_meanwhile(
         policy=changed.policy,
         read=stored,
         was_changed=True,
-        changed_words=[words[name] for name in theirs],
-        agrees=merged == stored,
+        changed_words=[words[name] for name in merged.theirs],
+        agrees=merged.agrees,
     )
 
 
@@ -172,7 +160,7 @@ def _show(
         "form": form,
         # An incomplete form goes on being of the version that was read.
         "version": form["version"].value() if is_kept else policy.version,
-        "read": page.request.POST.get("read", "") if is_kept else _to_carry(page, read or page.values),
+        "read": page.request.POST.get(FIELD, "") if is_kept else _to_carry(page, read or page.values),
         "has_switch": page.has_switch,
         "supports": [
             (support, form[support_name(support)], words[support_name(support)][1]) for support in page.supports
@@ -183,9 +171,7 @@ def _show(
 
 
 def _to_carry(page: _Page, values: dict[str, Any]) -> str:
-    return signing.dumps(
-        {name: values[name] for name in values if page.has_switch or name != "any_user_login"}, salt=SALT
-    )
+    return carry({name: values[name] for name in values if page.has_switch or name != "any_user_login"}, salt=SALT)
 
 
 def _who_may(page: _Page) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
+from accounts.presence import browser_words
 from portal.form_mark import FIELD_NAME, mark_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def ago(at: datetime | None, *, never: str = "Never") -> "SafeString | str":
 def exact(at: datetime) -> str:
     """Write a point in time out, in UTC."""
     return f"{at.astimezone(timezone.get_default_timezone()):%Y-%m-%d %H:%M:%S} UTC"
+
+
+@register.filter
+def browser(agent: str) -> str:
+    """Return a browser's name for itself as people say it: "Firefox on Windows"."""
+    return browser_words(agent)
 
 
 @register.simple_tag

@@ -317,7 +317,9 @@ def test_customers_trail_holds_the_sessions_of_its_own_people_alone(
 
     olga = UserFactory.create(organization=support)
     give_profile(olga, *Permission)
-    of_olga = Session.objects.create(user=olga, created_at=timezone.now()).public_id
+    of_olga = Session.objects.create(
+        user=olga, organization_id=olga.organization_id, created_at=timezone.now()
+    ).public_id
     deactivate_user(sam, origin=replace(own(olga), session_public_id=of_olga))
 
     ended = AuditEvent.objects.get(action="impersonation.ended")

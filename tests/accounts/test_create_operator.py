@@ -1,8 +1,9 @@
 """``manage.py create_operator``: the first operator in production, and the next."""
 
-import getpass
+import os
+import pwd
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from django.core import mail
@@ -28,8 +29,7 @@ OLGA = {
 
 
 @pytest.fixture(autouse=True)
-def _by_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(getpass, "getuser", lambda: "root")
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PORTAL_PASSWORD", raising=False)
     monkeypatch.delenv("PORT", raising=False)
 
@@ -117,11 +117,11 @@ def test_an_organization_can_be_named() -> None:
 
 @pytest.mark.usefixtures("password")
 def test_a_system_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nameless() -> str:
-        raise KeyError("getpwuid(): uid not found: 10001")
+    def nameless(uid: int) -> NoReturn:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
 
-    monkeypatch.setattr(getpass, "getuser", nameless)
-    monkeypatch.setattr("os.getuid", lambda: 10001)
+    monkeypatch.setattr(pwd, "getpwuid", nameless)
+    monkeypatch.setattr(os, "getuid", lambda: 10001)
 
     run()
 

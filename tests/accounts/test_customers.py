@@ -79,7 +79,7 @@ def test_what_was_done_is_in_the_new_organizations_trail_and_names_the_operator(
 def test_command_makes_one_without_mail() -> None:
     lucius = create(Origin.automated("shell"), site="")
 
-    assert lucius.created_by_name == "shell"
+    assert lucius.created_by_name == "shell by root"
     assert mail.outbox == []
 
 

@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import transaction
 from django.db.models import Count, Q
+from django.urls import reverse
 
-from accounts.enums import Basis, EndCause
-from accounts.models import DelegatedGroup, Impersonation, Login, LoginAccessGrant, Role, Session, User
+from accounts.enums import Basis, EndCause, LoginStatus, SessionType
+from accounts.identity import live_sessions
+from accounts.models import (
+    DelegatedGroup,
+    Impersonation,
+    ImpersonationActivity,
+    Login,
+    LoginAccessGrant,
+    Role,
+    Session,
+    User,
+)
 from accounts.services.demo import PASSWORD, seed_demo
 from accounts.services.demo.history import History, Visit, add_grants
 from accounts.services.demo.people import HOUSES, Person
+from accounts.services.expiry import close_expired
 from orgs.audit import AuditAction
+from orgs.http import Origin
 from orgs.models import AccessMode, AuditEvent, LoginAccessPolicy, Organization
 from orgs.permissions import Permission, with_needs
 
@@ -191,7 +204,7 @@ def test_past_visits_are_closed_each_with_its_cause_and_two_rows_of_the_trail() 
         ("Alan Turing as Linus Pauling", EndCause.TIME_LIMIT, ""),
         ("Barbara Liskov as Grace Hopper", EndCause.LOGGED_OUT, "Barbara Liskov"),
         ("Ada Lovelace as Hedy Lamarr", EndCause.LOGGED_OUT, "Ada Lovelace"),
-        ("Alan Turing as Joan Clarke", EndCause.PARENT_SESSION_ENDED, ""),
+        ("Alan Turing as Joan Clarke", EndCause.PARENT_SESSION_ENDED, "Alan Turing"),
         ("Ada Lovelace as Joan Clarke", EndCause.ENDED_BY_TARGET, "Joan Clarke"),
         ("Ada Lovelace as Grace Hopper", EndCause.POLICY_CHANGED, "Alan Turing"),
         ("Sam Carter (Portal Support) as Joan Clarke", EndCause.LOGGED_OUT, "Sam Carter"),
@@ -207,8 +220,46 @@ def test_past_visits_are_closed_each_with_its_cause_and_two_rows_of_the_trail() 
         AuditAction.IMPERSONATION_STARTED: 14,
         AuditAction.IMPERSONATION_ENDED: 14,
         AuditAction.IMPERSONATION_REFUSED: 2,
+        AuditAction.IMPERSONATION_STEPPED_UP: 1,
     }
+    assert not Session.objects.live().exclude(parent=None).exists()
+
+
+def test_some_people_are_signed_in_within_every_limit() -> None:
+    sessions = Session.objects.live().select_related("user__organization__session_settings").order_by("created_at")
+
+    assert [(str(session.user), session.type) for session in sessions] == [
+        ("Grace Hopper", SessionType.UI),
+        ("Linus Pauling", SessionType.UI),
+        ("Joan Clarke", SessionType.UI),
+        ("Barbara Liskov", SessionType.UI),
+        ("Hana Kimura", SessionType.UI),
+        ("Hedy Lamarr", SessionType.UI),
+    ]
+    assert len({session.address for session in sessions}) == len(sessions)
+    assert len({session.agent for session in sessions}) > 1
+    assert [identity.fault(address=None, at=NOW) for identity in live_sessions([one.pk for one in sessions])] == [
+        None
+    ] * len(sessions)
+    for session in sessions:
+        assert session.user is not None
+        assert session.user.last_login == session.created_at
+
+
+def test_sessions_that_ran_out_are_not_made_anew() -> None:
+    later = NOW + timedelta(days=1)
+    close_expired(origin=Origin.automated("close_expired"), at=later)
+
+    seed_demo(later)
+
     assert not Session.objects.live().exists()
+
+
+def test_sign_ins_failed_for_every_reason() -> None:
+    failed = Login.objects.exclude(status=LoginStatus.SUCCESS)
+
+    assert set(failed.values_list("status", flat=True)) == set(LoginStatus) - {LoginStatus.SUCCESS}
+    assert not User.objects.filter(locked_until__gt=NOW).exists()
 
 
 def test_visits_rest_on_what_they_should() -> None:
@@ -230,6 +281,7 @@ def test_soylent_asks_for_all_that_can_be_asked() -> None:
         AccessMode.READ_ONLY_FIRST,
         True,
     )
+    assert policy.record_pages_opened
     visits = Impersonation.objects.filter(organization__name="Soylent").order_by("started_at")
     assert [visit.ticket for visit in visits] == ["SOY-1042", "SOY-1187"]
     assert all(visit.reason for visit in visits)
@@ -300,6 +352,34 @@ def test_what_was_done_inside_names_both_people() -> None:
     )
     assert str(visit) == "Ada Lovelace as Hedy Lamarr"
     assert event.session_public_id == visit.session.public_id
+
+
+def test_what_was_done_inside_is_listed_with_its_outcome() -> None:
+    activities = ImpersonationActivity.objects.select_related("impersonation").order_by("pk")
+    linus = User.objects.get(username="linus@acme.example")
+
+    assert [(str(one.impersonation), one.kind, one.method, one.view, one.object, one.status) for one in activities] == [
+        ("Ada Lovelace as Grace Hopper", "refusal", "POST", "login_access", "", 403),
+        ("Ada Lovelace as Hedy Lamarr", "write", "POST", "user_reset_password", f"user {linus.pk}", 302),
+        ("Ada Lovelace as Hedy Lamarr", "refusal", "POST", "account_change_password", "", 403),
+        ("Sue Mbeki as Stan Novak", "opened", "GET", "home", "", 200),
+        ("Sue Mbeki as Stan Novak", "opened", "GET", "settings", "", 200),
+        ("Sue Mbeki as Stan Novak", "refusal", "POST", "settings_sessions_end_others", "", 403),
+        ("Sue Mbeki as Stan Novak", "write", "POST", "visit_step_up", "", 302),
+        ("Sue Mbeki as Stan Novak", "opened", "GET", "settings_sessions", "", 200),
+        ("Sue Mbeki as Stan Novak", "refusal", "POST", "settings_sessions_end_others", "", 403),
+    ]
+    for one in activities:
+        reverse(one.view, args=[linus.pk] if one.object else [])
+        assert one.impersonation.ended_at is not None
+        assert one.impersonation.started_at <= one.created_at < one.impersonation.ended_at
+    assert {one.impersonation.records_pages for one in activities if one.kind == "opened"} == {True}
+
+
+def test_a_download_is_in_the_trail() -> None:
+    event = AuditEvent.objects.get(action=AuditAction.EXPORTED)
+
+    assert (event.user_name, event.sentence) == ("Audrey Tang", "Downloaded the Login History as CSV")
 
 
 def test_a_visit_that_has_not_begun_cannot_be_ended() -> None:

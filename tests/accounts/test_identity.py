@@ -21,6 +21,7 @@ from accounts.statement import fields_of
 from accounts.testing import PortalClient
 from orgs.editions import Edition
 from orgs.models import LoginAccessPolicy, Organization, SessionSettings
+from tests.guards import unguarded
 from tests.queries import captured_queries
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -202,7 +203,9 @@ def test_identity_profile_holds_what_gates_ask_and_fetches_the_rest(
 @pytest.mark.parametrize("is_on", [False, True])
 def test_identity_brings_limits_and_facts(visit: tuple[str, Impersonation], acme: Organization, is_on: bool) -> None:
     key, _ = visit
-    SessionSettings.objects.update(idle_minutes=45, absolute_hours=3, force_relogin=is_on, lock_to_address=is_on)
+    SessionSettings.objects.update(
+        idle_minutes=45, absolute_hours=3, force_relogin=is_on, lock_to_address=is_on, warn_before_timeout=is_on
+    )
     Organization.objects.update(provisioned=is_on, edition=Edition.DEVELOPER)
     LoginAccessPolicy.objects.update(
         any_user_login=is_on, protect_administrators=is_on, login_access_lost_at=AT if is_on else None
@@ -211,7 +214,7 @@ def test_identity_brings_limits_and_facts(visit: tuple[str, Impersonation], acme
     identity = found(key)
 
     assert identity.limits == Limits(
-        idle=timedelta(minutes=45), absolute=timedelta(hours=3), force_relogin=is_on, lock_to_address=is_on
+        idle=timedelta(minutes=45), absolute=timedelta(hours=3), force_relogin=is_on, lock_to_address=is_on, warns=is_on
     )
     assert identity.facts == Facts(
         edition=Edition.DEVELOPER,
@@ -292,7 +295,8 @@ def test_identity_of_a_running_visit_has_no_fault(visit: tuple[str, Impersonatio
 
 def test_identity_of_a_worn_session_without_its_visit_has_a_fault(visit: tuple[str, Impersonation]) -> None:
     key, _ = visit
-    Impersonation.objects.all().delete()
+    with unguarded():
+        Impersonation.objects.all().delete()
     at = timezone.now()
 
     assert found(key).fault(address=None, at=at) == Fault(EndCause.PARENT_SESSION_ENDED, at)
@@ -361,7 +365,8 @@ def test_identity_tells_what_fell_first(
         any_user_login=fell.get("any_user_login", True), login_access_lost_at=fell.get("lost_at")
     )
     User.objects.filter(pk=ada.pk).update(is_frozen=fell.get("actor_frozen", False))
-    Impersonation.objects.update(started_at=AT - HOUR, ends_at=fell.get("ends_at", AT + HOUR))
+    with unguarded():
+        Impersonation.objects.update(started_at=AT - HOUR, ends_at=fell.get("ends_at", AT + HOUR))
     Session.objects.filter(pk=started.actor_session_id).update(
         created_at=fell.get("created_at", AT - 2 * HOUR),
         last_active_at=fell.get("last_active_at", AT - MINUTE),
@@ -387,7 +392,8 @@ def test_identity_asks_the_address_where_sessions_are_locked_to_it(
     SessionSettings.objects.update(lock_to_address=is_locked)
     LoginAccessPolicy.objects.update(login_access_lost_at=None)
     Session.objects.update(created_at=AT, last_active_at=AT)
-    Impersonation.objects.update(ends_at=AT + HOUR)
+    with unguarded():
+        Impersonation.objects.update(started_at=AT - HOUR, ends_at=AT + HOUR)
 
     assert found(key).fault(address=address, at=AT) == fault
     assert found(key).fault(address=address, at=AT, asks_address=False) is None

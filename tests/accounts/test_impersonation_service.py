@@ -32,6 +32,7 @@ from accounts.testing import PortalClient
 from orgs.editions import Edition
 from orgs.http import Origin
 from orgs.models import AuditEvent, LoginAccessPolicy, Organization, SessionSettings
+from tests.guards import unguarded
 from tests.queries import captured_queries
 
 pytestmark = pytest.mark.urls("tests.probe")
@@ -336,7 +337,12 @@ def test_second_of_two_is_refused_by_the_database_too(start: Start, own: Session
 def test_database_holds_one_open_visit_for_each_session_of_an_actor(start: Start, own: Session, grace: User) -> None:
     visit = start(grace).impersonation
     another = Session.objects.create(
-        user=grace, parent=own, type=SessionType.SUBSTITUTE_USER, key_hash="0" * 64, created_at=timezone.now()
+        user=grace,
+        organization=grace.organization,
+        parent=own,
+        type=SessionType.SUBSTITUTE_USER,
+        key_hash="0" * 64,
+        created_at=timezone.now(),
     )
     visit.session = another
 
@@ -614,7 +620,8 @@ def test_lost_visit_that_someone_else_ended_first_keeps_its_cause(start: Start, 
 
 def test_lost_visit_without_its_row_is_left_alone(start: Start, grace: User) -> None:
     started = start(grace)
-    Impersonation.objects.all().delete()
+    with unguarded():
+        Impersonation.objects.all().delete()
 
     end_lost_visit(identity_of(started.key), Fault(EndCause.PARENT_SESSION_ENDED, timezone.now()), origin=Origin())
 

@@ -22,6 +22,7 @@ from orgs.editions import Edition
 from orgs.http import Origin
 from orgs.models import AuditEvent, LoginAccessPolicy, Organization, SessionSettings
 from tests import probe
+from tests.guards import unguarded
 from tests.queries import captured_queries
 
 pytestmark = pytest.mark.urls("tests.probe")
@@ -296,10 +297,14 @@ class OwnEnd(NamedTuple):
 
 
 def long_ago(**columns: timedelta) -> Callable[[User], Any]:
-    """Return what moves columns of the person's own session back by as much as is named."""
-    return lambda user: Session.objects.filter(user=user, parent=None).update(
-        **{name: timezone.now() - by for name, by in columns.items()}
-    )
+    """Return what moves columns of the person's own session back by as much as is named; a visit began before that."""
+
+    def move(user: User) -> None:
+        now = timezone.now()
+        Session.objects.filter(user=user, parent=None).update(**{name: now - by for name, by in columns.items()})
+        Impersonation.objects.open().update(started_at=now - 3 * HOUR)
+
+    return move
 
 
 def set_user(**fields: Any) -> Callable[[User], Any]:
@@ -557,7 +562,8 @@ def test_time_limit_ends_the_worn_session_alone_where_leaving_does(inside: Insid
 
 
 def test_worn_session_without_its_visit_makes_nobody(inside: Inside, ran: list[str]) -> None:
-    Impersonation.objects.all().delete()
+    with unguarded():
+        Impersonation.objects.all().delete()
     ran.clear()
 
     response = inside.client.get("/probe/")

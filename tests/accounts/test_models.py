@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 import pytest
 from django.db import IntegrityError, transaction
 
-from accounts.models import AccessRequest, Impersonation, Login, Profile, Role, Session, User
+from accounts.models import (
+    AccessRequest,
+    Impersonation,
+    ImpersonationActivity,
+    Login,
+    Profile,
+    Role,
+    Session,
+    UnknownUsernames,
+    User,
+)
 from accounts.sort_key import sort_key
 from orgs.permissions import Permission
 from tests.factories import ProfileFactory, RoleFactory, UserFactory
@@ -28,6 +38,8 @@ def test_rows_name_themselves(db: None) -> None:
     assert [str(row) for row in (Role(name="Sales"), Profile(name="Auditor"))] == ["Sales", "Auditor"]
     people = {"user": User(first_name="Grace"), "requester": User(first_name="Ada")}
     assert str(AccessRequest(**people)) == "Ada asks Grace"
+    assert str(ImpersonationActivity(method="POST", view="user_edit", object="user 7")) == "POST user_edit user 7"
+    assert str(UnknownUsernames(day=AT.date(), tries=3)) == "2026-03-02: 3"
 
 
 @pytest.mark.parametrize(

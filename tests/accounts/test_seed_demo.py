@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import Impersonation, Login, Profile, Role, Session, User
+from accounts.models import Impersonation, ImpersonationActivity, Login, Profile, Role, Session, User
 from accounts.services.demo import seed_demo
 from accounts.services.demo.people import HOUSES
 from orgs.models import AuditEvent, LoginAccessPolicy, Organization
@@ -26,6 +26,7 @@ MADE: tuple[Any, ...] = (
     User,
     Session,
     Impersonation,
+    ImpersonationActivity,
     Login,
     AuditEvent,
 )

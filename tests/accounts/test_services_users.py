@@ -201,8 +201,8 @@ def test_command_creates_a_user_without_a_mail(
     with django_capture_on_commit_callbacks(execute=True):
         user = create_user(acme, new_details(profiles, alias="mj"), origin=SYSTEM)
 
-    assert (user.alias, user.created_by_name, mail.outbox) == ("mj", "seed_demo", [])
-    assert last_event().user_name == "Automated Process (seed_demo)"
+    assert (user.alias, user.created_by_name, mail.outbox) == ("mj", "seed_demo by root", [])
+    assert last_event().user_name == "Automated Process (seed_demo by root)"
 
 
 def test_mail_server_that_is_away_takes_nothing_back(

@@ -26,6 +26,8 @@ PASSWORD = ("Change password", "/account/password/change/")
 READ = [
     ("Who can log in as me", "/settings/who-can-log-in/"),
     ("Who logged in as me", "/#visits-heading"),
+    ("Your sessions", "/settings/sessions/"),
+    ("Login history", "/settings/login-history/"),
 ]
 
 

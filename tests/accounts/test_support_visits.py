@@ -64,7 +64,9 @@ def ended() -> tuple[Any, ...]:
 
 
 def long_ago(row: Session, ago: timedelta) -> None:
-    Session.objects.filter(pk=row.pk).update(last_active_at=timezone.now() - ago)
+    now = timezone.now()
+    Session.objects.filter(pk=row.pk).update(last_active_at=now - ago)
+    Impersonation.objects.update(started_at=now - 2 * ago)
 
 
 # --- start -----------------------------------------------------------------------------------------------------------

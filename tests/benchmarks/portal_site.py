@@ -38,7 +38,16 @@ def make_cast(contender: Contender) -> Cast:
     User.objects.bulk_create(crowd)
     now = timezone.now()
     Session.objects.bulk_create(
-        [Session(key_hash=hash_key(new_key()), user=user, created_at=now, last_active_at=now) for user in crowd],
+        [
+            Session(
+                key_hash=hash_key(new_key()),
+                user=user,
+                organization_id=user.organization_id,
+                created_at=now,
+                last_active_at=now,
+            )
+            for user in crowd
+        ],
     )
     return Cast(contender, actor.pk, target.pk)
 

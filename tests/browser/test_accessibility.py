@@ -90,8 +90,11 @@ def paths(acme: "Organization", ada: "User", grace: "User") -> dict[str, str]:
         "summary": f"{user}summary/",
         "roles": "/setup/roles/",
         "policies": "/setup/login-access-policies/",
+        "session settings": "/setup/session-settings/",
         "company": "/setup/company/",
         "trail": "/setup/audit-trail/",
+        "trail, narrowed wrongly": "/setup/audit-trail/?person=a&section=x&start=2026-11-22&end=2026-11-21",
+        "impersonations": "/setup/impersonations/",
         "event": f"/setup/audit-trail/{event.pk}/",
         "not found": "/nowhere/",
     }
@@ -145,6 +148,11 @@ def test_administrators_pages(window: Page, be: "Be", ada: "User", grace: "User"
     window.goto("/setup/login-access-policies/")
     window.get_by_role("button", name="Save").click()
     found += look_at(window, "policies, saved")
+    window.goto("/setup/session-settings/")
+    window.get_by_label("Absolute limit").fill("1")
+    window.get_by_role("button", name="Save").click()
+    expect(window.locator(".invalid-feedback").first).to_be_visible()
+    found += look_at(window, "session settings, wrong")
 
     assert found == []
 
@@ -177,11 +185,19 @@ def test_pages_about_who_may_log_in(
     user = f"/setup/users/{grace.pk}/"
 
     be(window, grace)
-    own = ("/", "/settings/", "/settings/login-access/", "/settings/who-can-log-in/")
+    own = (
+        "/",
+        "/settings/",
+        "/settings/login-access/",
+        "/settings/who-can-log-in/",
+        "/settings/login-history/",
+        "/settings/sessions/",
+    )
     found = look_through(window, {f"Grace's {path}": path for path in own})
     be(window, ada)
     setup = (user, f"{user}who-can-log-in/", f"/setup/users/{hedy.pk}/ask-for-access/", "/setup/login-access-grants/")
-    found += look_through(window, {path: path for path in setup})
+    history = ("/setup/login-history/", "/setup/login-history/?person=e&start=x&end=2020-01-01&status=locked")
+    found += look_through(window, {path: path for path in (*setup, *history, "/setup/sessions/")})
     window.goto(setup[2])
     window.get_by_role("button", name="Ask for access").click()
     expect(window.locator(".invalid-feedback").first).to_be_visible()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import Impersonation, Session
-from orgs.models import AuditEvent
+from orgs.models import AuditEvent, SessionSettings
 from tests.factories import PASSWORD
 
 from .conftest import key_of, sign_in
@@ -262,8 +262,12 @@ def test_quick_find_narrows_the_tree_while_one_types(window: Page, be: "Be", ada
             "Users",
             "Login Access Policies",
             "Login Access Grants",
+            "Session Settings",
+            "Session Management",
             "Delegated Administration",
+            "Impersonations",
             "View Setup Audit Trail",
+            "Login History",
             "Company Information",
         ]
     )
@@ -276,7 +280,7 @@ def test_quick_find_narrows_the_tree_while_one_types(window: Page, be: "Be", ada
 
     assert window.url.endswith("/setup/company/")
     window.get_by_role("searchbox", name="Quick Find").fill("")
-    expect(links).to_have_count(7)
+    expect(links).to_have_count(11)
 
 
 @pytest.mark.usefixtures("any_user_login")
@@ -299,6 +303,8 @@ def test_users_list_narrows_while_one_types_and_login_still_works(
 def test_time_left_counts_down_and_is_said_aloud_at_moments_only(
     window: Page, be: "Be", ada: "User", grace: "User"
 ) -> None:
+    # With the warning the page would leave when the time is up (test_timeout_warning.py).
+    SessionSettings.objects.update(warn_before_timeout=False)
     be(window, ada)
     window.clock.install()
     log_in_as_grace(window)

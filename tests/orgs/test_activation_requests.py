@@ -308,7 +308,7 @@ def test_a_command_answers_too(ada: "User") -> None:
 
     answered = approve_activation_request(asked, origin=Origin.automated("seed_demo"))
 
-    assert answered.answered_by_name == "seed_demo"
+    assert answered.answered_by_name == "seed_demo by root"
 
 
 # --- the page ----------------------------------------------------------------------------------------------------

@@ -60,13 +60,18 @@ SENTENCES = {
     AuditAction.ACTIVATION_REQUESTED: "Requested activation of Administrators Can Log in as Any User",
     AuditAction.ACTIVATION_APPROVED: "Approved the activation request of <name>",
     AuditAction.ACTIVATION_DECLINED: "Declined the activation request of <name>",
+    AuditAction.SESSION_ENDED: "Ended a session of user <name>",
+    AuditAction.SESSION_SETTINGS_CHANGED: "Changed <setting> from <old> to <new>",
+    AuditAction.EXPORTED: "Downloaded <what> as <format>",
+    AuditAction.TRAIL_ARCHIVED: "Archived <count> events of the trail, up to <until>",
+    AuditAction.HISTORY_TRIMMED: "Deleted <logins> and <sessions> older than <months> months",
 }
 
 
 # Every word that a sentence may ask for, as itself.
 NAMES = (
     *("setting", "old", "new", "name", "why", "reason", "fields", "profile", "role", "edition", "group"),
-    *("grantee", "until", "duration"),
+    *("grantee", "until", "duration", "what", "format", "count", "logins", "sessions", "months"),
 )
 PLACEHOLDERS: dict[str, Any] = {name: f"<{name}>" for name in NAMES}
 
@@ -80,7 +85,7 @@ def test_every_action_has_its_sentence_and_section(action: AuditAction) -> None:
 
 
 def test_sections_are_what_the_trail_can_be_narrowed_to() -> None:
-    assert SECTIONS == ("Company Information", "Manage Users", "Profiles", "Roles")
+    assert SECTIONS == ("Company Information", "Manage Users", "Profiles", "Records", "Roles", "Session Settings")
 
 
 def people_of(event: AuditEvent) -> tuple[str, str, str]:
@@ -121,7 +126,7 @@ def test_start_and_end_are_the_actors_and_have_no_delegate(acme: "Organization",
 @pytest.mark.parametrize(
     ("origin", "name"),
     [
-        (Origin.automated("seed_demo by root"), "Automated Process (seed_demo by root)"),
+        (Origin.automated("seed_demo"), "Automated Process (seed_demo by root)"),
         (Origin(), "Automated Process"),
     ],
 )

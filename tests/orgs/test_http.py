@@ -100,7 +100,7 @@ def test_inside_a_visit_account_and_hands_are_two_people(ada: "User", grace: "Us
 
 
 def test_a_command_is_nobody_with_a_name() -> None:
-    assert Origin.automated("seed_demo") == Origin(command="seed_demo")
+    assert Origin.automated("seed_demo") == Origin(command="seed_demo", system_user="root")
 
 
 # --- next --------------------------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ CHANGES: dict[str, tuple[str, object, str]] = {
         "Changed Access at the start from Full access to Read-only first",
     ),
     "mail_at_start": ("on", True, "Changed E-mail to the user at the start from off to on"),
+    "record_pages_opened": ("on", True, "Changed Record pages opened from off to on"),
     "protect_administrators": ("on", True, "Changed Protect administrators from off to on"),
     "sign_in_again_minutes": ("1", 1, "Changed Sign in again after from off to 1 minute"),
 }
@@ -167,6 +168,7 @@ def test_the_form_shows_what_holds(acme: Organization, ada: "User", client_of: C
         "ticket_url": "",
         "time_limit_minutes": "45",
         "mail_at_start": "off",
+        "record_pages_opened": "off",
         "protect_administrators": "off",
         "sign_in_again_minutes": "",
     }
@@ -180,8 +182,8 @@ def test_others_read_the_settings(acme: Organization, audrey: "User", client_of:
 
     assert part_of(response, "While logged in as a user") == (
         "Reason required off Pattern for ticket numbers <b>[0-9] Address of tickets none Time limit 60 minutes "
-        "Access at the start Full access E-mail to the user at the start on Protect administrators off "
-        "Sign in again after 10 minutes"
+        "Access at the start Full access E-mail to the user at the start on Record pages opened off "
+        "Protect administrators off Sign in again after 10 minutes"
     )
     assert choices_of(response) == {}
 
@@ -224,7 +226,7 @@ def test_bad_input_is_said_beside_its_field_and_nothing_is_saved_by_half(
 
     response = client_of(ada).post(PAGE, fields)
 
-    assert response.status_code == 200
+    assert response.status_code == 422
     assert alerts_of(response) == ["Nothing was saved. What is wrong is said beside each field below."]
     assert told in errors_of(response)
     kept = inputs_of(response) | choices_of(response)
@@ -250,7 +252,7 @@ def test_an_address_of_tickets_needs_a_pattern(
 ) -> None:
     response = client_of(ada).post(PAGE, {"ticket_pattern": pattern, "ticket_url": URL, "version": 1})
 
-    assert response.status_code == (302 if is_saved else 200)
+    assert response.status_code == (302 if is_saved else 422)
     assert policy_of(acme).ticket_url == (URL if is_saved else "")
     if not is_saved:
         assert errors_of(response) == ["Give a pattern too, or no ticket number is asked for."]
@@ -550,7 +552,7 @@ def test_another_organizations_page_is_not_saved(ada: "User", stranger: "User") 
 def test_a_command_may_save(acme: Organization) -> None:
     save_login_access_policy(acme, version=1, origin=Origin.automated("test"), mail_at_start=True)
 
-    assert policy_of(acme).modified_by_name == "test"
+    assert policy_of(acme).modified_by_name == "test by root"
 
 
 # --- asking for it -----------------------------------------------------------------------------------------------

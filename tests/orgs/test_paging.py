@@ -14,6 +14,8 @@ from tests.factories import UserFactory
 from tests.queries import captured_queries
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from accounts.models import Profile
     from orgs.models import Organization
 
@@ -161,3 +163,59 @@ def test_cursors_are_text_that_an_address_can_hold(crowd: list[User], cursor: st
     harmless: Any = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:.")
 
     assert set(cursor) <= harmless
+
+
+# --- several querysets, each row once ----------------------------------------------------------------------------
+
+
+def parts_of(crowd: list[User]) -> "tuple[QuerySet[User], ...]":
+    """Return three querysets that overlap, and that together leave two people out."""
+    ids = [user.pk for user in crowd]
+    people = User.objects.filter(pk__in=ids)
+    return people.filter(pk__lte=ids[4]), people.filter(pk__in=ids[3:8:2]), people.filter(pk=ids[4])
+
+
+ALL_OF_THEM = (0, 1, 2, 3, 4, 5, 7)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+def test_several_querysets_are_one_list_forward_and_back(
+    crowd: list[User], order: tuple[str, ...], descending: bool
+) -> None:
+    def page(cursor: str) -> Page[User]:
+        return keyset_page(*parts_of(crowd), order=order, cursor=cursor, size=SIZE, descending=descending)
+
+    forward = [page("")]
+    while (cursor := forward[-1].next_cursor) and len(forward) < 10:
+        forward.append(page(cursor))
+    back = [forward[-1]]
+    while (cursor := back[-1].previous_cursor) and len(back) < 10:
+        back.append(page(cursor))
+
+    rows = [user for one in forward for user in one.rows]
+    assert rows == sorted_by(order, [crowd[number] for number in ALL_OF_THEM], descending=descending)
+    assert [len(one.rows) for one in forward] == [3, 3, 1]
+    assert [one.rows for one in reversed(back)] == [one.rows for one in forward]
+    assert (forward[0].previous_cursor, forward[-1].next_cursor) == (None, None)
+
+
+def test_several_querysets_are_a_query_each_that_ends_where_the_page_does(crowd: list[User]) -> None:
+    with captured_queries() as queries:
+        keyset_page(*parts_of(crowd), order=("id",), size=SIZE)
+
+    assert [query.count(f"LIMIT {SIZE + 1}") for query in queries] == [1, 1, 1]
+
+
+def test_cursor_with_nothing_behind_it_gives_the_first_page_of_several(crowd: list[User]) -> None:
+    cursor = keyset_page(*parts_of(crowd), order=("id",), size=SIZE).next_cursor or ""
+    User.objects.filter(pk__gt=crowd[2].pk).delete()
+
+    assert keyset_page(*parts_of(crowd), order=("id",), size=SIZE, cursor=cursor).rows == crowd[:3]
+
+
+@pytest.mark.parametrize("edit", ["junk", "\x00", "x" * 10_000])
+def test_edited_cursor_gives_the_first_page_of_several(crowd: list[User], edit: str) -> None:
+    first = keyset_page(*parts_of(crowd), order=("id",), size=SIZE)
+
+    assert keyset_page(*parts_of(crowd), order=("id",), size=SIZE, cursor=edit) == first

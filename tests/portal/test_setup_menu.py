@@ -39,12 +39,12 @@ def test_setup_menu_holds_what_one_may_open() -> None:
 
     assert everything == [
         ("Users", ["Users", "Roles"]),
-        ("Security", ["Login Access Policies", "Login Access Grants", "View Setup Audit Trail"]),
+        ("Security", ["Login Access Policies", "Login Access Grants", "Session Settings", "View Setup Audit Trail"]),
         ("Company Settings", ["Company Information"]),
     ]
     assert without_users == [
         ("Users", ["Roles"]),
-        ("Security", ["Login Access Policies", "View Setup Audit Trail"]),
+        ("Security", ["Login Access Policies", "Session Settings", "View Setup Audit Trail"]),
         everything[2],
     ]
     assert nothing == []
@@ -74,10 +74,23 @@ def test_setup_menu_shows_users_to_a_delegate(barbara: "User", sales_group: "Del
         ("acc log", ["Delegated Administration", "Login Access Grants", "Login Access Policies", "Users"]),
         ("audit", ["View Setup Audit Trail"]),
         ("hierarchy", ["Roles"]),
-        ("impersonate", ["Login Access Policies"]),
+        ("impersonate", ["Impersonations", "Login Access Policies"]),
+        ("what was done inside", ["Impersonations"]),
+        ("login hist", ["Login History"]),
+        ("identity", ["Login History"]),
+        ("wrong password", ["Login History"]),
+        ("signed in", ["Session Management"]),
         (
             "security",
-            ["Delegated Administration", "Login Access Grants", "Login Access Policies", "View Setup Audit Trail"],
+            [
+                "Delegated Administration",
+                "Impersonations",
+                "Login Access Grants",
+                "Login Access Policies",
+                "Session Management",
+                "Session Settings",
+                "View Setup Audit Trail",
+            ],
         ),
         ("edition", ["Company Information"]),
         ("ogin", []),

@@ -129,8 +129,12 @@ def test_setup_home_lists_the_pages_that_one_may_open(client_of: "ClientOf", ada
         "/setup/roles/",
         "/setup/login-access-policies/",
         "/setup/login-access-grants/",
+        "/setup/session-settings/",
+        "/setup/sessions/",
         "/setup/delegated-groups/",
+        "/setup/impersonations/",
         "/setup/audit-trail/",
+        "/setup/login-history/",
         "/setup/company/",
     ]
 

@@ -1,6 +1,5 @@
 """``manage.py create_operator``: one of the vendor's own staff. The first one makes the operators' organization too."""
 
-import getpass
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ class Command(BaseCommand):
 
 @transaction.atomic
 def _create(person: User, role: OperatorRole, organization_name: str, *, password: str, site: str) -> User:
-    origin = Origin.automated(f"create_operator by {_system_user()}")
+    origin = Origin.automated("create_operator")
     organization = _operators_organization(organization_name, origin)
     # Every organization has an administrator: the first operator is this one's.
     has_administrator = User.objects.in_organization(organization).able_to_sign_in().administrators().exists()
@@ -142,14 +141,6 @@ def _site(given: str) -> str:
             f"The mail with the link needs to know where the portal answers: --site https://… (or set {PASSWORD})."
         ) from error
     return site
-
-
-def _system_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user may have a number and no name.
-        return f"user {os.getuid()}"
 
 
 def _check(row: "Model", *, leave_out: set[str] | None = None) -> None:

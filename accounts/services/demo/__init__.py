@@ -24,12 +24,12 @@ from .history import (
     add_delegation,
     add_grants,
     add_hooli,
-    add_sign_ins,
     add_soylent,
     origin_of,
     renew_grants,
 )
 from .people import ACME, HOOLI, HOUSES, LEFT, SOYLENT, House, plain
+from .sign_ins import add_lock_out, add_open_sessions, add_sign_ins
 
 PASSWORD = "portal-demo-2026"  # noqa: S105  # everyone's, and printed
 ORIGIN = Origin.automated("seed_demo")
@@ -50,6 +50,7 @@ def seed_demo(now: datetime | None = None) -> list[Organization]:
     made = {house.name: _build(house, history, hashed) for house in HOUSES if house.name not in there}
     for people in made.values():
         add_sign_ins(history, [*people.values()])
+        add_open_sessions(history, people)
     if acme := made.get(ACME.name):
         add_acme(history, acme, [acme[plain(name)] for name in LEFT])
     if hooli := made.get(HOOLI.name):
@@ -58,6 +59,7 @@ def seed_demo(now: datetime | None = None) -> list[Organization]:
         add_soylent(history, soylent)
     if acme:
         add_delegation(history, acme)
+        add_lock_out(history, acme["barbara"], at=history.moment(4, 7, 30))
         # The vendor's own organization may have been there before, without the demo's people.
         agent = User.objects.select_related("profile", "organization").filter(username=AGENT).first()
         add_grants(history, acme, agent)

@@ -1,6 +1,5 @@
 """What happened in the demo's last thirty days: written by the services themselves, in the order of its times."""
 
-import random
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -8,30 +7,35 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Unpack
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 
 from accounts.enums import EndCause, GrantDuration, Refusal
+from accounts.identity import live_sessions
 from accounts.keys import hash_key, new_key
 from accounts.models import LoginAccessGrant, Session, StandardProfile
+from accounts.services.activity import begin_activity, finish_activity, record_opened, record_refused
 from accounts.services.delegated_groups import GroupDetails, create_delegated_group
 from accounts.services.grants import COMPANY, save_grants
-from accounts.services.impersonation import Started, start_impersonation
+from accounts.services.impersonation import Started, start_impersonation, step_up
 from accounts.services.sessions import end_session, end_sessions
-from accounts.services.sign_in import record_failed_sign_in, record_sign_in
+from accounts.services.sign_in import record_sign_in
 from accounts.services.start_policy import StartDetails
 from accounts.services.users import deactivate_user, freeze_user
 from orgs.audit import AuditAction, record
+from orgs.exports.listing import ExportFormat
 from orgs.http import Origin
 from orgs.models import AccessMode
+from orgs.permissions import RefusedInside, RefusedReadOnly
+from orgs.services.exports import record_export
 from orgs.services.login_access_policies import PolicyChanges, save_login_access_policy
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 DAYS = 30
-SATURDAY = 5
-# How often someone signs in on a working day, and how often the password is wrong at first.
-SIGN_IN, WRONG = 0.4, 0.06
+# What the portal answers to what went well, and to what it refuses.
+REDIRECTED, FORBIDDEN = 302, 403
 
 MAC, IPHONE = "Macintosh; Intel Mac OS X 10_15_7", "iPhone; CPU iPhone OS 18_6 like Mac OS X"
 WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -79,30 +83,22 @@ def origin_of(user: "User", session: Session | None = None) -> Origin:
     )
 
 
-def add_sign_ins(history: History, people: Sequence["User"]) -> None:
-    """Let everyone sign in now and then on working days, sometimes with a wrong password first."""
-    chance = random.Random(people[0].username)  # noqa: S311  # a demo's, and the same each time
-    for days_ago in range(DAYS - 2, 0, -1):
-        if history.moment(days_ago, 0).weekday() >= SATURDAY:
-            continue
-        for user in people:
-            if chance.random() > SIGN_IN:
-                continue
-            at = history.moment(days_ago, chance.randint(7, 17), chance.randint(0, 59), chance.randint(0, 59))
-            origin = origin_of(user)
-            if chance.random() < WRONG:
-                wrong_at = at - timedelta(seconds=20)
-                history.add(wrong_at, partial(record_failed_sign_in, user.username, origin=origin))
-            history.add(at, partial(_sign_in, user, origin=origin))
-
-
-def _sign_in(user: "User", *, origin: Origin, at: datetime) -> None:
-    """Sign in, or be turned away like anyone who has left or is frozen by then."""
-    user.refresh_from_db(fields=["is_active", "is_frozen"])
-    if user.is_active and not user.is_frozen:
-        record_sign_in(user, origin=origin, at=at)
-    else:
-        record_failed_sign_in(user.username, origin=origin, at=at)
+def open_session(user: "User", *, origin: Origin, at: datetime, active_at: datetime | None = None) -> Session:
+    """Sign in, and return the session, last active ``active_at``. Nobody has its key."""
+    record_sign_in(user, origin=origin, at=at)
+    session: Session = Session.objects.create(
+        key_hash=hash_key(new_key()),
+        user=user,
+        organization_id=user.organization_id,
+        backend="accounts.backends.PasswordBackend",
+        auth_hash=user.get_session_auth_hash(),
+        address=origin.address,
+        agent=origin.agent,
+        created_at=at,
+        last_active_at=active_at or at,
+        authenticated_at=at,
+    )
+    return session
 
 
 class Visit:
@@ -135,9 +131,21 @@ class Visit:
         """Let something else end it meanwhile; here is when the actor signs out."""
         self.history.add(self.at + timedelta(minutes=minutes), self._sign_out)
 
-    def inside_after(self, minutes: int, action: AuditAction, about: "User") -> None:
-        """Let something be done inside, by the target's account and the actor's hands."""
-        self.history.add(self.at + timedelta(minutes=minutes), partial(self._do_inside, action, about))
+    def inside_after(self, minutes: int, action: AuditAction, about: "User", *, view: str) -> None:
+        """Let something be done inside, by the target's account and the actor's hands, with its request."""
+        self.history.add(self.at + timedelta(minutes=minutes), partial(self._do_inside, action, about, view))
+
+    def refused_after(self, minutes: int, refusal: PermissionDenied, *, view: str) -> None:
+        """Let something be refused inside."""
+        self.history.add(self.at + timedelta(minutes=minutes), partial(self._be_refused, refusal, view))
+
+    def opened_after(self, minutes: int, view: str) -> None:
+        """Let a page be opened inside, where that is recorded."""
+        self.history.add(self.at + timedelta(minutes=minutes), partial(self._open, view))
+
+    def stepped_up_after(self, minutes: int, reason: str) -> None:
+        """Let a read-only visit step up to full access."""
+        self.history.add(self.at + timedelta(minutes=minutes), partial(self._step_up, reason))
 
     @property
     def started(self) -> Started:
@@ -148,18 +156,7 @@ class Visit:
 
     def _sign_in(self, *, at: datetime) -> None:
         origin = origin_of(self.actor)
-        record_sign_in(self.actor, origin=origin, at=at)
-        self.session = Session.objects.create(
-            key_hash=hash_key(new_key()),
-            user=self.actor,
-            backend="accounts.backends.PasswordBackend",
-            auth_hash=self.actor.get_session_auth_hash(),
-            address=origin.address,
-            agent=origin.agent,
-            created_at=at,
-            last_active_at=at,
-            authenticated_at=at,
-        )
+        self.session = open_session(self.actor, origin=origin, at=at)
 
     def _start(self, *, at: datetime) -> None:
         self._started = start_impersonation(
@@ -174,7 +171,7 @@ class Visit:
     def _end(self, cause: EndCause, *, at: datetime) -> None:
         visit = self.started.impersonation
         fell_at = visit.ends_at if cause == EndCause.TIME_LIMIT else at
-        by = self.actor if cause == EndCause.LOGGED_OUT else None
+        by = None if cause == EndCause.TIME_LIMIT else self.actor
         origin = origin_of(self.actor, self.session)
         end_session(self.session, cause=cause, origin=origin, by=by, at=fell_at, noticed_at=at)
 
@@ -192,10 +189,29 @@ class Visit:
     def _sign_out(self, *, at: datetime) -> None:
         end_session(self.session, origin=origin_of(self.actor, self.session), at=at, noticed_at=at)
 
-    def _do_inside(self, action: AuditAction, about: "User", *, at: datetime) -> None:
-        worn = self.started.session
-        hands = origin_of(self.actor)
-        origin = Origin(
+    def _do_inside(self, action: AuditAction, about: "User", view: str, *, at: datetime) -> None:
+        activity = begin_activity(self.started.impersonation, method="POST", view=view, about=f"user {about.pk}", at=at)
+        record(action, origin=self._inside, organization=self.target.organization_id, about=about, at=at)
+        finish_activity(activity, status=REDIRECTED)
+
+    def _be_refused(self, refusal: PermissionDenied, view: str, *, at: datetime) -> None:
+        visit = self.started.impersonation
+        record_refused(visit, method="POST", view=view, about="", status=FORBIDDEN, detail=str(refusal), at=at)
+
+    def _open(self, view: str, *, at: datetime) -> None:
+        record_opened(self.started.impersonation, view=view, about="", at=at)
+
+    def _step_up(self, reason: str, *, at: datetime) -> None:
+        (identity,) = live_sessions([self.started.session.pk])
+        activity = begin_activity(self.started.impersonation, method="POST", view="visit_step_up", about="", at=at)
+        step_up(identity, reason=reason, origin=self._inside, at=at)
+        finish_activity(activity, status=REDIRECTED)
+
+    @property
+    def _inside(self) -> Origin:
+        """Where something is done from inside: both people, and the session that is worn."""
+        worn, hands = self.started.session, origin_of(self.actor)
+        return Origin(
             user=self.target,
             actor=self.actor,
             address=hands.address,
@@ -204,7 +220,6 @@ class Visit:
             impersonation_id=worn.pk,
             request_id=hands.request_id,
         )
-        record(action, origin=origin, organization=self.target.organization_id, about=about, at=at)
 
 
 # --- Acme, Hooli and Soylent -------------------------------------------------------------------------------------
@@ -227,12 +242,15 @@ def add_acme(history: History, people: dict[str, "User"], left: Sequence["User"]
     ada, alan, grace = people["ada"], people["alan"], people["grace"]
     linus, joan, hedy = people["linus"], people["joan"], people["hedy"]
     history.add(history.moment(24, 10, 4), partial(save_policy, ada, any_user_login=True))
-    Visit(history, ada, grace, at=history.moment(22, 9, 31)).ended_after(14)
+    first = Visit(history, ada, grace, at=history.moment(22, 9, 31))
+    first.refused_after(5, RefusedInside(str(grace)), view="login_access")
+    first.ended_after(14)
     Visit(history, alan, linus, at=history.moment(19, 13, 5)).ended_after(64, EndCause.TIME_LIMIT)
     for number, user in enumerate(left):
         history.add(history.moment(16, 15, 10 + number), partial(deactivate_user, user, origin=origin_of(hedy)))
     inside = Visit(history, ada, hedy, at=history.moment(13, 11, 20))
-    inside.inside_after(4, AuditAction.PASSWORD_RESET_SENT, linus)
+    inside.inside_after(4, AuditAction.PASSWORD_RESET_SENT, linus, view="user_reset_password")
+    inside.refused_after(6, RefusedInside(str(hedy)), view="account_change_password")
     inside.ended_after(9)
     katherine, dennis = people["katherine"], people["dennis"]
     history.add(history.moment(12, 16, 42), partial(deactivate_user, katherine, origin=origin_of(ada)))
@@ -243,6 +261,11 @@ def add_acme(history: History, people: dict[str, "User"], left: Sequence["User"]
     Visit(history, ada, grace, at=history.moment(3, 16, 2)).overtaken_after(35)
     history.add(history.moment(3, 16, 20), partial(save_policy, alan, any_user_login=False))
     history.add(history.moment(2, 9, 47), partial(_be_refused, ada, grace, Refusal.OFF))
+    history.add(history.moment(1, 9, 26), partial(_download, people["audrey"], "the Login History"))
+
+
+def _download(by: "User", what: str, *, at: datetime) -> None:
+    record_export(what, ExportFormat.CSV, organization=by.organization, origin=origin_of(by), at=at)
 
 
 def add_delegation(history: History, people: dict[str, "User"]) -> None:
@@ -329,6 +352,13 @@ def add_soylent(history: History, people: dict[str, "User"]) -> None:
     cannot_save = StartDetails("Stan cannot save an order; see what he sees.", "SOY-1042")
     Visit(history, sol, stan, at=history.moment(18, 10, 2), details=cannot_save).ended_after(16)
     report_is_empty = StartDetails("His weekly report stays empty.", "SOY-1187")
-    Visit(history, sue, stan, at=history.moment(6, 14, 21), details=report_is_empty).ended_by_target_after(3)
-    more: PolicyChanges = {"access_mode": AccessMode.READ_ONLY_FIRST, "mail_at_start": True}
-    history.add(history.moment(2, 10, 30), partial(save_policy, sue, **more))
+    more: PolicyChanges = {"access_mode": AccessMode.READ_ONLY_FIRST, "record_pages_opened": True}
+    history.add(history.moment(8, 10, 30), partial(save_policy, sue, **more))
+    read_only = Visit(history, sue, stan, at=history.moment(6, 14, 21), details=report_is_empty)
+    for minutes, view in ((0, "home"), (1, "settings"), (5, "settings_sessions")):
+        read_only.opened_after(minutes, view)
+    read_only.refused_after(2, RefusedReadOnly(""), view="settings_sessions_end_others")
+    read_only.stepped_up_after(4, "His second session holds the report; it has to be ended.")
+    read_only.refused_after(6, RefusedInside(str(stan)), view="settings_sessions_end_others")
+    read_only.ended_by_target_after(9)
+    history.add(history.moment(2, 10, 30), partial(save_policy, sue, mail_at_start=True))

@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.enums import EndCause
-from accounts.models import Session, User
+from accounts.models import User
 from accounts.services.passwords import RESET, send_password_mail
-from accounts.services.sessions import end_sessions_of
+from accounts.services.sessions import end_sessions_of, session_of
+from accounts.services.visits import end_every_session, end_fallen_of
 from orgs.audit import AuditAction, record
 
 from .refusals import UserAct, UserIsInactive, begin, leave_an_administrator, save
@@ -31,6 +33,7 @@ def deactivate_user(user: User, *, origin: "Origin", at: datetime | None = None)
     at = at or timezone.now()
     user = begin(UserAct.DEACTIVATE, user, origin)
     leave_an_administrator(user)
+    end_fallen_of(Q(user=user), origin=origin, at=at)
     end_sessions_of(
         user,
         as_actor=EndCause.ACTOR_DEACTIVATED,
@@ -51,6 +54,7 @@ def freeze_user(user: User, *, origin: "Origin", at: datetime | None = None) -> 
     at = at or timezone.now()
     user = begin(UserAct.FREEZE, user, origin)
     leave_an_administrator(user)
+    end_fallen_of(Q(user=user), origin=origin, at=at)
     end_sessions_of(user, as_actor=EndCause.ACTOR_FROZEN, origin=origin, by=origin.actor, at=at)
     return _switch(user, "is_frozen", AuditAction.USER_FROZEN, on=True, origin=origin, at=at)
 
@@ -87,8 +91,9 @@ def send_password_reset(user: User, *, origin: "Origin", site: str, at: datetime
         raise UserIsInactive(f"{user} is inactive, and could not sign in with a new password. Activate {user} first.")
     if user.organization.session_settings.end_on_password_reset:
         cause = EndCause.PASSWORD_CHANGED
+        end_fallen_of(Q(user=user), origin=origin, at=at)
         end_sessions_of(
-            user, as_actor=cause, as_target=cause, origin=origin, by=origin.actor, keep=_session_of(origin), at=at
+            user, as_actor=cause, as_target=cause, origin=origin, by=origin.actor, keep=session_of(origin), at=at
         )
     record(AuditAction.PASSWORD_RESET_SENT, origin=origin, organization=user.organization_id, about=user, at=at)
     send_password_mail(user, kind=RESET, site=site, by=origin.doer_name)
@@ -101,19 +106,7 @@ def end_user_sessions(user: User, *, origin: "Origin", at: datetime | None = Non
     at = at or timezone.now()
     user = begin(UserAct.END_SESSIONS, user, origin)
     cause = EndCause.ENDED_BY_ADMINISTRATOR
-    ended = end_sessions_of(
-        user, as_actor=cause, as_target=cause, origin=origin, by=origin.actor, keep=_session_of(origin), at=at
-    )
-    if ended:
-        record(
-            AuditAction.SESSIONS_ENDED,
-            origin=origin,
-            organization=user.organization_id,
-            about=user,
-            at=at,
-            after={"sessions": ended},
-        )
-    return ended
+    return end_every_session(user, as_actor=cause, as_target=cause, origin=origin, at=at)
 
 
 def _switch(user: User, name: str, action: AuditAction, *, on: bool, origin: "Origin", at: datetime) -> User:
@@ -132,10 +125,3 @@ def _switch(user: User, name: str, action: AuditAction, *, on: bool, origin: "Or
         after={name: on},
     )
     return user
-
-
-def _session_of(origin: "Origin") -> Session | None:
-    """Return the session that asks, if one does."""
-    if origin.session_public_id is None:
-        return None
-    return Session.objects.filter(public_id=origin.session_public_id).first()

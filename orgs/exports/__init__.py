@@ -1,0 +1,1 @@
+"""How lists are written down for other programs: as CSV, and as OCSF events."""
