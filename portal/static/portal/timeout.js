@@ -107,11 +107,18 @@ form.addEventListener("submit", (event) => {
   stay();
 });
 
-close.addEventListener("click", () => dialog.close());
+// At once: the event of closing comes late enough for the next look to open it again.
+close.addEventListener("click", () => {
+  isRead = true;
+  dialog.close();
+});
 
 // Escape stays. A browser may close at a second one without asking.
 dialog.addEventListener("cancel", (event) => {
-  if (!end.extends) return;
+  if (!end.extends) {
+    isRead = true;
+    return;
+  }
   event.preventDefault();
   stay();
 });
