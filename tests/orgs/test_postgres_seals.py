@@ -173,14 +173,14 @@ def test_a_trigger_of_the_same_name_elsewhere_is_another(acme: Organization) -> 
         sql("DROP SCHEMA elsewhere CASCADE")
 
 
-@pytest.mark.parametrize("state", ["DISABLE TRIGGER ALL", "ENABLE REPLICA TRIGGER orgs_auditevent_guards_update"])
+@pytest.mark.parametrize("state", ["DISABLE TRIGGER USER", "ENABLE REPLICA TRIGGER orgs_auditevent_guards_update"])
 def test_one_that_was_switched_off_is_switched_on_again(acme: Organization, state: str) -> None:
     write(acme)
     sql(f"ALTER TABLE orgs_auditevent {state}")
     changed = AuditEvent.objects.update(agent="Lynx")
 
     install(connection, TRAIL_GUARDS)
-    sql("ALTER TABLE orgs_auditevent ENABLE TRIGGER ALL")
+    sql("ALTER TABLE orgs_auditevent ENABLE TRIGGER USER")
 
     assert changed == 1
     with pytest.raises(IntegrityError, match="append-only"):
@@ -189,15 +189,18 @@ def test_one_that_was_switched_off_is_switched_on_again(acme: Organization, stat
 
 @pytest.fixture
 def clerk(acme: Organization) -> Generator[str]:
-    """A role that may do with rows what it likes, and owns no table."""
-    sql("CREATE ROLE trail_clerk")
-    sql("GRANT USAGE ON SCHEMA public TO trail_clerk")
-    sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO trail_clerk")
-    sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO trail_clerk")
-    yield "trail_clerk"
+    """A role that may do with rows what it likes, and owns no table. Roles are the server's: each worker has its own."""
+    role = f"clerk_of_{connection.settings_dict['NAME']}"
+    sql(f"DROP ROLE IF EXISTS {role}")
+    sql(f"CREATE ROLE {role}")
+    sql(f"GRANT {role} TO CURRENT_USER")
+    sql(f"GRANT USAGE ON SCHEMA public TO {role}")
+    sql(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    sql(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}")
+    yield role
     sql("RESET ROLE")
-    sql("DROP OWNED BY trail_clerk")
-    sql("DROP ROLE trail_clerk")
+    sql(f"DROP OWNED BY {role}")
+    sql(f"DROP ROLE {role}")
 
 
 @pytest.mark.parametrize(
