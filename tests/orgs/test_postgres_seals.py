@@ -189,7 +189,7 @@ def test_one_that_was_switched_off_is_switched_on_again(acme: Organization, stat
 
 @pytest.fixture
 def clerk(acme: Organization) -> Generator[str]:
-    """A role that may do with rows what it likes, and owns no table. Roles are the server's: each worker has its own."""
+    """A role of this worker's that may do with rows what it likes, and owns no table. Roles are the server's."""
     role = f"clerk_of_{connection.settings_dict['NAME']}"
     sql(f"DROP ROLE IF EXISTS {role}")
     sql(f"CREATE ROLE {role}")
