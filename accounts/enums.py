@@ -200,3 +200,28 @@ END_CAUSE: dict[Refusal, EndCause] = {
     Refusal.NO_GRANT: EndCause.GRANT_REVOKED,
     Refusal.NOT_AVAILABLE: EndCause.POLICY_CHANGED,
 }
+
+
+class Theme(models.TextChoices):
+    """Which colours pages have."""
+
+    SYSTEM = "system", "As the system has it"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class DateLanguage(models.TextChoices):
+    """How dates and times are written: as ISO 8601 does, or as CLDR says for a language (its locale identifier)."""
+
+    ISO = "iso", "International (2026-11-23 15:05:33)"
+    ENGLISH_US = "en_US", "English (United States)"
+    ENGLISH_UK = "en_GB", "English (United Kingdom)"
+    DEUTSCH = "de", "Deutsch"
+    FRANCAIS = "fr", "Français"
+    ESPANOL = "es", "Español"
+    ITALIANO = "it", "Italiano"
+    NEDERLANDS = "nl", "Nederlands"
+    POLSKI = "pl", "Polski"
+    PORTUGUES = "pt_BR", "Português (Brasil)"
+    SVENSKA = "sv", "Svenska"
+    NIHONGO = "ja", "日本語"

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from accounts.enums import OperatorRole
+from accounts.enums import DateLanguage, OperatorRole, Theme
 from accounts.querysets import UserQuerySet
 from orgs.models import OrganizationKind
 from orgs.permissions import Permission
@@ -54,6 +54,10 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField("active", default=True)
     is_frozen = models.BooleanField("frozen", default=False)
     operator_role = models.CharField(max_length=7, choices=OperatorRole, blank=True)
+    # What the person chose for the pages that they see, and whoever is logged in as them.
+    time_zone = models.CharField(max_length=64, default="UTC")
+    date_language = models.CharField(max_length=5, choices=DateLanguage, default=DateLanguage.ISO)
+    theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
     failed_logins = models.PositiveSmallIntegerField(default=0)
     locked_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
