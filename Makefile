@@ -19,13 +19,14 @@ install := $(python) -m pip install -qq --disable-pip-version-check --no-input -
 develop_env := DEBUG=true PYTHONUNBUFFERED=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench pins
+.PHONY: help demo test check bench screenshots pins
 
 help:
 	@echo 'make demo    set all up, migrate, seed, and serve on http://127.0.0.1:$(PORT)/'
 	@echo 'make test    set all up and run every test that this machine can, naming the rest last'
 	@echo 'make check   linters, types, import contract, migrations, deployment checks'
 	@echo 'make bench   measure beside plain Django and other log-in-as libraries'
+	@echo 'make screenshots  take a picture of every page in light, dark and narrow, into screenshots/'
 	@echo 'make pins    resolve requirements/*.in anew (UPGRADE=--upgrade takes the newest)'
 
 # --- the virtual environment --------------------------------------------------------------------------------------
@@ -94,6 +95,9 @@ check: $(venv)/develop.installed
 
 bench: $(venv)/benchmark.installed
 	@$(develop_env) $(python) -m tests.benchmarks $(ARGS)
+
+screenshots: $(venv)/develop.installed
+	@REQUIRE=browser $(python) -m pytest -q tests/browser/screenshots.py $(ARGS)
 
 resolve := -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links

@@ -1,13 +1,15 @@
 """Where allauth asks the portal."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.urls import reverse
 
 from orgs.http import client_address, safe_path
+from orgs.moments import NOBODY, read_by
 
 if TYPE_CHECKING:
+    from django.core.mail import EmailMessage
     from django.http import HttpRequest
 
     from .models import User
@@ -24,6 +26,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_password_change_redirect_url(self, request: "HttpRequest") -> str:  # noqa: ARG002
         return reverse("home")
+
+    def render_mail(self, *args: Any, **kwargs: Any) -> "EmailMessage":
+        # In UTC, as it says: whoever reads it is not always whoever clicks.
+        with read_by(NOBODY):
+            mail: EmailMessage = super().render_mail(*args, **kwargs)
+        return mail
 
     def get_client_ip(self, request: "HttpRequest") -> str:
         return client_address(request) or "unknown"

@@ -6,4 +6,7 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        from . import receivers  # noqa: F401  # connects Django's and allauth's signals
+        from . import (
+            audit_words,  # noqa: F401  # says what the trail's codes mean
+            receivers,  # noqa: F401  # connects Django's and allauth's signals
+        )

@@ -181,6 +181,36 @@ class EndCause(models.TextChoices):
     ADDRESS_CHANGED = "address_changed", "the network address changed"
 
 
+class SessionEnd(models.TextChoices):
+    """Why one's own session ended. The label goes on: "Your session has ended: …".
+
+    What ends visits too has the same value there (:class:`EndCause`): the login page is told either.
+    """
+
+    SIGNED_OUT = "signed_out", "you logged out"
+    ENDED_BY_ONESELF = "ended_by_oneself", "you ended it from another session"
+    ENDED_BY_ADMINISTRATOR = "ended_by_administrator", "an administrator ended it"
+    TIME_LIMIT = "time_limit", "the time limit was reached"
+    IDLE = "idle", "there was no activity for too long"
+    DEACTIVATED = "actor_deactivated", "your account was deactivated"
+    FROZEN = "actor_frozen", "your account was frozen"
+    PASSWORD_CHANGED = "password_changed", "a password was changed"
+    ADDRESS_CHANGED = "address_changed", "the network address changed"
+
+
+# Why one's own session ended, by the cause of the visit that was ended with it. Other causes end visits alone.
+SESSION_END: dict[EndCause, SessionEnd] = {
+    EndCause.LOGGED_OUT: SessionEnd.SIGNED_OUT,
+    EndCause.PARENT_SESSION_ENDED: SessionEnd.ENDED_BY_ONESELF,
+    EndCause.ENDED_BY_ADMINISTRATOR: SessionEnd.ENDED_BY_ADMINISTRATOR,
+    EndCause.TIME_LIMIT: SessionEnd.TIME_LIMIT,
+    EndCause.IDLE: SessionEnd.IDLE,
+    EndCause.ACTOR_DEACTIVATED: SessionEnd.DEACTIVATED,
+    EndCause.ACTOR_FROZEN: SessionEnd.FROZEN,
+    EndCause.PASSWORD_CHANGED: SessionEnd.PASSWORD_CHANGED,
+    EndCause.ADDRESS_CHANGED: SessionEnd.ADDRESS_CHANGED,
+}
+
 END_CAUSE: dict[Refusal, EndCause] = {
     # A running visit whose rule now says no ends with the cause that belongs to the reason. Total: a gap fails a test.
     Refusal.NOT_FOUND: EndCause.OUT_OF_REACH,

@@ -260,6 +260,7 @@ _PARENT = (
     "last_active_at",
     "authenticated_at",
     "ended_at",
+    "end_cause",
 )
 _ACTOR = (
     "id", "organization", "profile", "role", "username", "email", "first_name", "last_name", "alias", "password",

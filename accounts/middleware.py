@@ -24,7 +24,7 @@ from django.utils.http import urlencode
 from orgs.http import Origin, client_address, safe_path
 from orgs.permissions import Permission, RefusedInside, RefusedReadOnly, RefusedToGuest
 
-from .enums import Access, Basis, EndCause
+from .enums import Access, Basis, EndCause, SessionEnd
 from .models import Session
 from .services.impersonation import end_lost_visit, hand_back, may_return
 from .services.sessions import end_session
@@ -115,7 +115,8 @@ class IdentityMiddleware(AuthenticationMiddleware):
             return
         request.identity = identity
         if identity.session.ended_at is not None:
-            request.ended = EndCause.PARENT_SESSION_ENDED
+            cause = identity.session.end_cause
+            request.ended = SessionEnd(cause) if cause else EndCause.PARENT_SESSION_ENDED
         elif identity.user is not None and identity.parent is None:
             self._own_session(request, identity, at=timezone.now())
 
@@ -126,7 +127,7 @@ class IdentityMiddleware(AuthenticationMiddleware):
             touch(identity, at=at)
             return
         request.ended = fault.cause
-        end_session(identity.session, origin=Origin.of(request), at=fault.at)
+        end_session(identity.session, cause=fault.cause, origin=Origin.of(request), at=fault.at)
         _forget(request)
 
     def process_response(self, request: "HttpRequest", response: "HttpResponseBase") -> "HttpResponseBase":
@@ -186,13 +187,12 @@ class ImpersonationMiddleware(MiddlewareMixin):
             # A part of a page cannot hold the sign-in page: load the whole page again, and let that lead there.
             return HttpResponse(headers={"HX-Redirect": _page_of_htmx(request)})
         if request.ended is None:
-            return None
+            # Django's middleware would lead back to this address after signing in; the form is on another page.
+            return None if request.method in SAFE_METHODS else _to_sign_in(page_to_go_on_at(request))
         if request.method not in SAFE_METHODS:
             refused: HttpResponseBase = get_callable(settings.CSRF_FAILURE_VIEW)(request, reason=_why_ended(request))
             return refused
-        # That both sessions ended is for the answer to the leave itself to say; another tab may come long after it.
-        why = EndCause.PARENT_SESSION_ENDED if request.ended == EndCause.LOGGED_OUT else request.ended
-        query = urlencode({"next": _after_signing_in(request), "ended": why.value})
+        query = urlencode({"next": _after_signing_in(request), "ended": _told_at_login(request).value})
         return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{query}")
 
     @staticmethod
@@ -209,11 +209,25 @@ class ImpersonationMiddleware(MiddlewareMixin):
             raise RefusedReadOnly(step_up_path(request))
 
 
-def _why_ended(request: "PortalRequest") -> str:
-    """Return why what was sent came too late. Of one's own session none but the clock and the address are causes.
+def _to_sign_in(page: str | None) -> HttpResponseRedirect:
+    """Send nobody to sign in, and from there to ``page``, if there is one to go on at."""
+    query = f"?{urlencode({'next': page})}" if page else ""
+    return HttpResponseRedirect(reverse(settings.LOGIN_URL) + query)
 
-    Its row tells only that it ended; the labels of the others are a visit's, and speak of administrators.
-    """
+
+def _told_at_login(request: "PortalRequest") -> EndCause | SessionEnd:
+    """Return what the login page is told of the end that ``request`` came after."""
+    cause, identity = request.ended, request.identity
+    parent = identity.parent if identity is not None else None
+    if cause == EndCause.PARENT_SESSION_ENDED and parent is not None and parent.end_cause:
+        # The visit ended with the session that it was started from, which is what one has lost: why is that one's.
+        return SessionEnd(parent.end_cause)
+    # That both sessions ended is for the answer to the leave itself to say; another tab may come long after it.
+    return EndCause.PARENT_SESSION_ENDED if cause is None or cause == EndCause.LOGGED_OUT else cause
+
+
+def _why_ended(request: "PortalRequest") -> str:
+    """Return why what was sent came too late; nothing where only that it ended is known."""
     cause, identity = request.ended, request.identity
     is_own = identity is not None and identity.parent is None
     if cause is None or (is_own and cause == EndCause.PARENT_SESSION_ENDED):

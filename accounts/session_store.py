@@ -189,7 +189,7 @@ class SessionStore(SessionBase):
             visit = identity.impersonation
             end_session(
                 identity.parent or identity.session,
-                cause=EndCause.LOGGED_OUT if visit else EndCause.PARENT_SESSION_ENDED,
+                cause=EndCause.LOGGED_OUT,
                 origin=self.origin(),
                 by=visit.actor if visit else None,
             )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 from django.utils import timezone
 
+from orgs.moments import NOBODY, Reader, read_by, reader_of, write_minute, write_time
+
 from .enums import EndCause
 
 if TYPE_CHECKING:
@@ -33,7 +35,10 @@ class Timeout:
         """Return what is true at ``at`` for the person that ``identity`` is."""
         end = identity.next_end()
         seconds = max(0, ceil((end.at - at) / timedelta(seconds=1)))
-        return cls(words=_words(end, at=at), seconds=seconds, extends=end.cause == EndCause.IDLE)
+        # The middleware that says it of a part of a page (htmx) stands before the one that knows who reads.
+        with read_by(_reader_of(identity)):
+            words = _words(end, at=at)
+        return cls(words=words, seconds=seconds, extends=end.cause == EndCause.IDLE)
 
     def as_json(self) -> str:
         """Write it for timeout.js."""
@@ -48,9 +53,14 @@ def timeout_of(request: "HttpRequest") -> Timeout | None:
     return Timeout.of(identity, at=timezone.now())
 
 
+def _reader_of(identity: "Identity") -> Reader:
+    user = identity.user
+    return NOBODY if user is None else reader_of(user.time_zone, user.date_language)
+
+
 def _words(end: "Fault", *, at: datetime) -> str:
     """Write it as a person reads it; the minute that is begun, so that it is never earlier than said."""
-    moment = f"{end.at:%H:%M} UTC" if end.at - at < HALF_A_DAY else f"{end.at:%Y-%m-%d %H:%M} UTC"
+    moment = write_time(end.at) if end.at - at < HALF_A_DAY else write_minute(end.at)
     if end.cause == EndCause.IDLE:
         over = "you are signed out" if end.ends_parent else "this visit ends"
         return f"Without activity {over} at {moment}."

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 OK, FORBIDDEN, TOO_MANY = 200, 403, 429
 OBJECT_LENGTH = 80
-SHOWN_AGAIN = "the form was shown again"
 
 
 @dataclass(slots=True)
@@ -73,7 +72,7 @@ class VisitLogMiddleware(MiddlewareMixin):
             return response
         status, detail = response.status_code, log.refused_because
         if log.activity is not None:
-            finish_activity(log.activity, status=status, detail=detail or _what_came_of_it(response))
+            finish_activity(log.activity, status=status, detail=detail)
             return response
         _name(log, request, request.resolver_match.kwargs if request.resolver_match else {})
         if status in {FORBIDDEN, TOO_MANY} or request.method not in SAFE_METHODS:
@@ -92,12 +91,6 @@ def _name(log: _Log, request: "HttpRequest", kwargs: "Mapping[str, Any]") -> Non
     log.view = match.view_name if match else ""
     named = (f"{name.removesuffix('_id')} {value}" for name, value in kwargs.items() if isinstance(value, int | UUID))
     log.about = ", ".join(named)[:OBJECT_LENGTH]
-
-
-def _what_came_of_it(response: "HttpResponseBase") -> str:
-    """Return what a page in answer to a write means: what goes well leads on to another (POST, redirect, GET)."""
-    is_page = response.headers.get("Content-Type", "").startswith("text/html")
-    return SHOWN_AGAIN if response.status_code == OK and is_page else ""
 
 
 def _log_of(request: "HttpRequest") -> _Log | None:

@@ -53,9 +53,11 @@ _PHRASES = {
     "impersonation_detail": "Impersonation page",
     "login_access": "Grant Account Login Access",
     "logout": "Log out",
+    "profile_detail": "Profile page",
     "session_list": "Session Management",
     "session_stay": "Stay signed in",
     "settings_login_history": "One's own login history",
+    "settings_personal": "Personal settings",
     "settings_session_end": "End a session of one's own",
     "settings_sessions": "One's own sessions",
     "settings_sessions_end_others": "End one's other sessions",
@@ -64,15 +66,19 @@ _PHRASES = {
     "user_ask_for_access": "Ask user for access",
     "user_detail": "User page",
     "user_end_sessions": "End sessions of user",
+    "user_import": "Import users",
+    "user_import_check": "Check a file of users",
+    "user_import_template": "Template for importing users",
     "user_login_as": "Log in as user",
     "user_reset_password": "Reset password of user",
+    "user_selected": "Act on selected users",
     "user_summary": "Summary of user",
     "user_who_can_log_in": "Who can log in as user",
     "visit_step_up": "Step up to full access",
 }
 _VERBS = {
     *("activate", "answer", "change", "create", "deactivate", "delete", "download", "edit", "end", "freeze"),
-    *("remove", "unfreeze", "unlock"),
+    *("move", "remove", "unfreeze", "unlock"),
 }
 
 
@@ -94,6 +100,7 @@ _OUTCOMES: dict[int, str] = {
     HTTPStatus.FORBIDDEN: "Refused",
     HTTPStatus.NOT_FOUND: "Not found",
     HTTPStatus.METHOD_NOT_ALLOWED: "Not accepted: this page takes nothing in",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Not accepted: the form was shown again",
     HTTPStatus.CONFLICT: "Changed meanwhile: not saved",
     HTTPStatus.GONE: "No longer there",
     HTTPStatus.TOO_MANY_REQUESTS: "Refused: too many tries",

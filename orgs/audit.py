@@ -28,6 +28,7 @@ class AuditAction(models.TextChoices):
     IMPERSONATION_REFUSED = "impersonation.refused", "Refused to log in as a user"
     IMPERSONATION_STEPPED_UP = "impersonation.stepped_up", "Stepped up to full access"
     USER_CREATED = "user.created", "User created"
+    USERS_IMPORTED = "users.imported", "Users imported"
     USER_CHANGED = "user.changed", "User changed"
     USER_EMAIL_CHANGED = "user.email_changed", "E-mail address changed"
     USER_EMAIL_CHANGE_ASKED = "user.email_change_asked", "Change of an e-mail address asked for"
@@ -48,6 +49,7 @@ class AuditAction(models.TextChoices):
     PROFILE_DELETED = "profile.deleted", "Profile deleted"
     ROLE_CREATED = "role.created", "Role created"
     ROLE_CHANGED = "role.changed", "Role changed"
+    ROLE_DELETED = "role.deleted", "Role deleted"
     GRANT_GIVEN = "grant.given", "Login access granted"
     GRANT_REVOKED = "grant.revoked", "Login access revoked"
     ACCESS_ASKED = "access.asked", "Login access asked for"
@@ -83,6 +85,7 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.IMPERSONATION_REFUSED: (MANAGE_USERS, "Was refused Login-As access for {name}: {reason}"),
     A.IMPERSONATION_STEPPED_UP: (MANAGE_USERS, "Stepped up to full access while logged in as {name}"),
     A.USER_CREATED: (MANAGE_USERS, "Created new user {name}"),
+    A.USERS_IMPORTED: (MANAGE_USERS, "Imported {count}"),
     A.USER_CHANGED: (MANAGE_USERS, "Changed {fields} of user {name}"),
     A.USER_EMAIL_CHANGED: (MANAGE_USERS, "Changed email for user {name} from {old} to {new}"),
     A.USER_EMAIL_CHANGE_ASKED: (MANAGE_USERS, "Asked to change email for user {name} from {old} to {new}"),
@@ -103,6 +106,7 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.PROFILE_DELETED: (PROFILES, "Deleted profile {profile}"),
     A.ROLE_CREATED: (ROLES, "Created role {role}"),
     A.ROLE_CHANGED: (ROLES, "Changed role {role}"),
+    A.ROLE_DELETED: (ROLES, "Deleted role {role}"),
     A.GRANT_GIVEN: (MANAGE_USERS, "Granted login access to {grantee} until {until}"),
     A.GRANT_REVOKED: (MANAGE_USERS, "Revoked login access of {grantee}"),
     A.ACCESS_ASKED: (MANAGE_USERS, "Asked {name} for login access for {duration}"),

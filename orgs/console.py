@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 import orgs.converters  # noqa: F401  # registers <id:…>
+from orgs.moments import write_minute
 
 # Django's name for the state of the list that one came from.
 PRESERVED_FILTERS = "_changelist_filters"
@@ -188,8 +189,8 @@ def _done(form: "Form", do: Callable[["Form"], str]) -> str:
 
 
 def moment(at: "datetime | None") -> str:
-    """Write a point in time out, in UTC."""
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "–"
+    """Write a point in time out, as the reader has chosen."""
+    return write_minute(at) if at else "–"
 
 
 def sent(request: "HttpRequest") -> "QueryDict | None":

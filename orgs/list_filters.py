@@ -1,7 +1,7 @@
 """What narrows a list, read from its address. What can't be read is told beside its field, and left out."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from .models import AuditEvent, OrganizationKind
+from .moments import UTC_NAME, midnight, reader
 from .text import validate_plain_text
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class DayField(forms.DateField):
 
 
 class ListFilterForm(forms.Form):
-    """A list's filters: a GET form, every filter a parameter of the address. Times are days in UTC, both included.
+    """A list's filters: a GET form, every filter a parameter of the address. Days are the reader's, both included.
 
     Bound to ``request.GET``. :attr:`chosen` holds what was given and can be read, by field; a list that shows
     :attr:`errors` narrows by the rest.
@@ -77,6 +78,13 @@ class ListFilterForm(forms.Form):
         return {name: str(value) for name, value in self.chosen.items()}
 
     @property
+    def narrowed_by(self) -> dict[str, str]:
+        """The same for the trail, with the zone that a day is meant in where that is not UTC."""
+        zone = reader().zone_name
+        has_days = not {"start", "end"}.isdisjoint(self.chosen)
+        return self.parameters | ({"time_zone": zone} if has_days and zone != UTC_NAME else {})
+
+    @property
     def is_narrowed(self) -> bool:
         """Whether anything narrows the list."""
         return bool(self.chosen)
@@ -86,10 +94,10 @@ class ListFilterForm(forms.Form):
         start, end = self.chosen.get("start"), self.chosen.get("end")
         condition = {}
         if start:
-            condition[f"{field}__gte"] = _midnight(start)
+            condition[f"{field}__gte"] = midnight(start)
         # The last day that there is has no next one.
         if end and end < date.max:
-            condition[f"{field}__lt"] = _midnight(end + timedelta(days=1))
+            condition[f"{field}__lt"] = midnight(end + timedelta(days=1))
         return condition
 
     def url(self, name: str, cursor: str | None = None) -> str:
@@ -100,10 +108,6 @@ class ListFilterForm(forms.Form):
     def page_url(self, name: str, cursor: str | None) -> str:
         """Return the address of another page, or nothing where there is none."""
         return self.url(name, cursor) if cursor else ""
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 class PersonField(forms.CharField):

@@ -1,10 +1,17 @@
 """Mails that follow a change: written inside its transaction, sent once it is committed."""
 
+import logging
+from collections.abc import Callable, Iterable
+from itertools import takewhile
 from typing import Any
 
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.template.loader import render_to_string
+
+from .moments import NOBODY, read_by
+
+logger = logging.getLogger(__name__)
 
 
 def mail_after_commit(name: str, *, to: str, **words: Any) -> None:  # whatever its template shows
@@ -13,16 +20,42 @@ def mail_after_commit(name: str, *, to: str, **words: Any) -> None:  # whatever 
     Its first line is the subject. A mail server that is away is logged and takes back nothing: what the mail tells of
     has been done.
     """
-    transaction.on_commit(_message(name, to=to, **words).send, robust=True)
+    transaction.on_commit(build_mail(name, to=to, **words).send, robust=True)
 
 
 def send_mail_now(name: str, *, to: str, **words: Any) -> bool:
     """Send such a mail at once; whatever keeps it from being sent is raised. False where there is no address."""
-    return _message(name, to=to, **words).send() > 0
+    return build_mail(name, to=to, **words).send() > 0
 
 
-def _message(name: str, *, to: str, **words: Any) -> EmailMessage:
-    subject, _, body = render_to_string(_template(name), words).strip().partition("\n")
+def send_many(mails: Iterable[EmailMessage], *, may_go_on: Callable[[], bool] = lambda: True) -> int:
+    """Send mails one by one over one connection, as long as ``may_go_on`` says so, and return how many went out.
+
+    One that fails is logged, and the next is tried. A mail server that is away is not tried for each.
+    """
+    connection = get_connection()
+    sent = 0
+    for mail in takewhile(lambda _: may_go_on(), mails):
+        try:
+            connection.open()
+        except Exception:
+            logger.exception("The mail server is away")
+            break
+        try:
+            sent += connection.send_messages([mail])
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next mail may go out
+            logger.warning("A mail was not sent: %s", error)
+            # Its state is unknown: the next mail opens another.
+            connection.close()
+    connection.close()
+    return sent
+
+
+def build_mail(name: str, *, to: str, **words: Any) -> EmailMessage:
+    """Return such a mail, unsent."""
+    # Whoever reads it is not whoever clicks.
+    with read_by(NOBODY):
+        subject, _, body = render_to_string(_template(name), words).strip().partition("\n")
     # A name may hold any end of a line: Django would rather send nothing.
     return EmailMessage(" ".join(subject.split()), body.strip() + "\n", to=[to])
 

@@ -65,6 +65,11 @@ def keyset_page(
     )
 
 
+def cursor_behind(row: Model, *, order: tuple[str, ...], descending: bool = False) -> str:
+    """Return the cursor of the page that begins behind ``row``, in the order that :func:`keyset_page` is given."""
+    return _Keyset(type(row), order, descending=descending).write(FORWARD, row)
+
+
 def keyset_batches(
     queryset: "QuerySet[Any]",
     *others: "QuerySet[Any]",

@@ -104,11 +104,30 @@ _DESCRIPTIONS: dict[Permission, str] = {
     P.MANAGE_ROLES: "Edit the role tree.",
     P.MANAGE_LOGIN_ACCESS_POLICIES: "Save the Login Access Policies page.",
     P.MONITOR_LOGIN_HISTORY: "Read everyone's login history, sessions and impersonations.",
-    P.MANAGE_USERS: "Do all of the above, end other people's sessions, and, with Modify All Data, log in as users.",
+    P.MANAGE_USERS: "Do all that its needs allow, end others' sessions, and, with Modify All Data, log in as users.",
     P.CUSTOMIZE_APPLICATION: "Change session settings, delegated groups and the company page's own fields.",
     P.VIEW_ALL_DATA: "Read why someone was logged in as another, and what was done inside.",
     P.MODIFY_ALL_DATA: "Change all data, and, with Manage Users, log in as other users.",
 }
+
+# As pages show them: what each part of the portal asks for stands together.
+PERMISSION_GROUPS: tuple[tuple[str, tuple[Permission, ...]], ...] = (
+    ("Setup", (P.VIEW_SETUP, P.CUSTOMIZE_APPLICATION)),
+    (
+        "Users",
+        (
+            P.VIEW_ALL_USERS,
+            P.MANAGE_INTERNAL_USERS,
+            P.RESET_USER_PASSWORDS,
+            P.FREEZE_USERS,
+            P.MANAGE_PROFILES,
+            P.MANAGE_ROLES,
+            P.MANAGE_USERS,
+        ),
+    ),
+    ("Security", (P.MANAGE_LOGIN_ACCESS_POLICIES, P.MONITOR_LOGIN_HISTORY)),
+    ("Data", (P.VIEW_ALL_DATA, P.MODIFY_ALL_DATA)),
+)
 
 # Salesforce's pair, as the seed article has it: "User Permission Needed: Modify All Data, Manage Users".
 ADMINISTRATOR = frozenset({P.MODIFY_ALL_DATA, P.MANAGE_USERS})
@@ -126,6 +145,16 @@ def with_needs(permissions: Iterable[Permission]) -> frozenset[Permission]:
     return frozenset(found)
 
 
+def needing(permission: Permission, among: Iterable[Permission]) -> tuple[Permission, ...]:
+    """Return those of ``among`` that need ``permission``, directly or further on."""
+    return in_order(other for other in among if other is not permission and permission in with_needs({other}))
+
+
+def in_order(permissions: Iterable[Permission]) -> tuple[Permission, ...]:
+    """Return ``permissions`` as they are listed everywhere: what is needed first."""
+    return tuple(sorted(permissions, key=lambda permission: permission.bit))
+
+
 def to_bits(permissions: Iterable[Permission]) -> int:
     """Return the number that is stored for ``permissions``."""
     bits = 0
@@ -137,12 +166,6 @@ def to_bits(permissions: Iterable[Permission]) -> int:
 def from_bits(bits: int) -> frozenset[Permission]:
     """Return the permissions that a stored number stands for."""
     return frozenset(permission for permission in Permission if bits & permission.bit)
-
-
-def all_in_bits(permissions: Iterable[Permission], bits: int) -> bool:
-    """Tell whether a stored number holds every one of ``permissions``."""
-    wanted = to_bits(permissions)
-    return bits & wanted == wanted
 
 
 ADMINISTRATOR_BITS = to_bits(ADMINISTRATOR)

@@ -1,6 +1,7 @@
 """What people type, held to characters that a page can show as they are; and how a few values are written."""
 
 import unicodedata
+from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 
@@ -44,6 +45,12 @@ def is_seen(text: str) -> bool:
 def counted(number: int, noun: str) -> str:
     """Return how many of something: "1 minute", "30 minutes"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Iterable[object]) -> str:
+    """Return names as a sentence has them: "Users, Roles and Profiles"."""
+    *others, last = map(str, names)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def on_or_off(value: bool) -> str:  # noqa: FBT001  # the value of a switch

@@ -18,6 +18,7 @@ MIDDLEWARE_IN_ORDER = (
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.middleware.IdentityMiddleware",
     "accounts.middleware.ImpersonationMiddleware",
+    "orgs.middleware.MomentsMiddleware",
     "accounts.visit_log.VisitLogMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
 )

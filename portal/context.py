@@ -6,6 +6,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
+from accounts.enums import Theme
 from accounts.middleware import page_to_go_on_at, step_up_path
 from accounts.timeout import timeout_of
 from orgs.permissions import Permission
@@ -30,6 +31,8 @@ def shell(request: "HttpRequest") -> dict[str, Any]:
         "impersonation": getattr(request, "impersonation", None),
         "step_up_path": SimpleLazyObject(lambda: step_up_path(request)),
         "may_have_messages": True,
+        # Without one of its own a page is as the system has it.
+        "theme": "" if user.theme == Theme.SYSTEM else user.theme,
         "timeout": SimpleLazyObject(lambda: timeout_of(request)),
         # Where timeout.js goes at the end, where this very address is not what one was at.
         "timeout_page": "" if request.method == "GET" else SimpleLazyObject(lambda: page_to_go_on_at(request)),

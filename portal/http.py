@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
-    from accounts.enums import EndCause
+    from accounts.enums import EndCause, SessionEnd
     from accounts.identity import Identity
     from accounts.models import Impersonation, Session, User
 
@@ -20,7 +20,7 @@ class PortalRequest(HttpRequest):
     session_row: "Session | None"
     identity: "Identity | None"
     # Why the session that the browser still has the key of is over.
-    ended: "EndCause | None"
+    ended: "EndCause | SessionEnd | None"
     # Why something is refused inside a visit before its view is reached.
     refused_because: str
     auser: Callable[[], Any]

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.services.guards import sees_users
 from orgs.permissions import Permission
+from orgs.text import counted
 
 QUERY_LENGTH = 100
 
@@ -72,9 +73,17 @@ SETUP_PAGES = (
         "Users",
         "user_list",
         Permission.VIEW_ALL_USERS,
-        "people accounts log in as freeze deactivate reset password unlock",
+        "people accounts log in as freeze deactivate reset password unlock import csv upload",
         "See who is here, edit them, and log in as them.",
         opens_to=sees_users,
+    ),
+    SetupPage(
+        "Profiles",
+        "Users",
+        "profile_list",
+        Permission.VIEW_SETUP,
+        "permissions rights clone custom standard external what users may do",
+        "See what each profile permits, and who has it; clone and change them.",
     ),
     SetupPage(
         "Roles",
@@ -162,6 +171,13 @@ SETUP_PAGES = (
 def clean_query(typed: str) -> str:
     """Return what was typed into Quick Find with its spaces in order, cut to what a label can hold."""
     return " ".join(typed[:QUERY_LENGTH].split())
+
+
+def found_in_words(pages: int, users: int, *, has_more_users: bool = False) -> str:
+    """Return how much Quick Find found: "3 pages and 2 users"; empty for nothing."""
+    more = "more than " if has_more_users else ""
+    parts = [counted(pages, "page") if pages else "", f"{more}{counted(users, 'user')}" if users else ""]
+    return " and ".join(filter(None, parts))
 
 
 def setup_menu(person: Person, *, path: str = "", query: str = "") -> list[SetupGroup]:

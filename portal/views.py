@@ -14,14 +14,18 @@ from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.http import require_safe
 
+from accounts.overview import overview_of
+from accounts.views.quick_find import find_users
+from orgs.http import Origin
 from orgs.permissions import Permission, permission_required
 
 from .form_mark import FIELD_NAME, Opener, read_mark
-from .setup_menu import clean_query, setup_menu
+from .setup_menu import clean_query, found_in_words, setup_menu
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -43,12 +47,22 @@ CARRIED_FIELDS = frozenset(
 @require_safe
 @permission_required(Permission.VIEW_SETUP)
 def setup_home(request: "HttpRequest") -> HttpResponse:
-    """List the Setup pages that one may open, narrowed by Quick Find; htmx takes the tree alone."""
+    """Show what matters now and the Setup pages that one may open; of Quick Find those pages and users that match.
+
+    htmx takes the tree alone.
+    """
+    user = cast("PortalRequest", request).user
     query = clean_query(request.GET.get("q", ""))
-    menu = setup_menu(cast("PortalRequest", request).user, path=request.path, query=query)
-    context = {"setup_menu": menu, "found": sum(len(group.pages) for group in menu)}
-    narrowing = request.headers.get("HX-Target") == "setup-tree"
-    template = "includes/setup_tree_narrowed.html" if narrowing else "setup_home.html"
+    menu, users = setup_menu(user, path=request.path, query=query), find_users(user, query)
+    pages = sum(len(group.pages) for group in menu)
+    is_narrowing = request.headers.get("HX-Target") == "setup-tree"
+    context = {
+        "setup_menu": menu,
+        "found_users": users,
+        "found": found_in_words(pages, len(users.shown), has_more_users=users.has_more),
+        "now": None if query or is_narrowing else overview_of(user, origin=Origin.of(request), at=timezone.now()),
+    }
+    template = "includes/setup_tree_narrowed.html" if is_narrowing else "setup_home.html"
     response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
@@ -158,6 +172,12 @@ def _typed_fields(request: "HttpRequest") -> list[TypedField]:
     return fields
 
 
+def _given_back(request: "HttpRequest", *, whoever_asks: bool = False) -> list[TypedField]:
+    """Return what was typed into a form of ours that is refused or leads nowhere by now: it is kept nowhere else."""
+    is_form = request.method == "POST" and (whoever_asks or read_mark(request) is not None)
+    return _typed_fields(request) if is_form else []
+
+
 @requires_csrf_token
 def permission_denied(request: "HttpRequest", exception: Exception) -> HttpResponse:
     """Word a refusal with what its exception says."""
@@ -165,7 +185,7 @@ def permission_denied(request: "HttpRequest", exception: Exception) -> HttpRespo
         "reason": str(exception),
         "help_url": getattr(exception, "help_url", ""),
         "help_label": getattr(exception, "help_label", ""),
-        "typed": _typed_fields(request) if getattr(exception, "gives_back", False) else [],
+        "typed": _given_back(request, whoever_asks=getattr(exception, "gives_back", False)),
     }
     return render(request, "403.html", context, status=403)
 
@@ -173,7 +193,7 @@ def permission_denied(request: "HttpRequest", exception: Exception) -> HttpRespo
 @requires_csrf_token
 def page_not_found(request: "HttpRequest", exception: Exception) -> HttpResponse:  # noqa: ARG001  # unknown and foreign answer alike
     """Answer that there is nothing here for this person; why is nobody's to know."""
-    return render(request, "404.html", status=404)
+    return render(request, "404.html", {"typed": _given_back(request)}, status=404)
 
 
 @requires_csrf_token

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 
-from accounts.enums import SessionType
+from accounts.enums import SessionEnd, SessionType
 from accounts.querysets import SessionQuerySet
 
 
@@ -39,6 +39,8 @@ class Session(models.Model):
     last_active_at = models.DateTimeField(null=True)
     authenticated_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    # Null while it goes on, of a worn session (its visit's row tells) and where nobody knows.
+    end_cause = models.CharField(max_length=24, choices=SessionEnd, null=True)  # noqa: DJ001
     data = models.TextField(blank=True)
 
     objects = SessionQuerySet.as_manager()

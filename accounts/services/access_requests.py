@@ -14,16 +14,16 @@ from accounts.login_access import is_healed_by_grant, may_impersonate
 from accounts.models import AccessRequest, User
 from orgs.audit import AuditAction, name_in, record
 from orgs.mails import mail_after_commit
+from orgs.moments import write_day
 from orgs.permissions import RefusedInside
 from orgs.services.guards import lock_organization
 from orgs.text import is_seen
 
+from .access_answers import close_request, open_requests
 from .grants import COMPANY, grantees_of, require_own_hands, save_grants
 from .guards import NotInOrganization
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
-
     from orgs.http import Origin
 
 LASTS = timedelta(days=7)
@@ -50,7 +50,7 @@ class AlreadyAsked(Exception):  # noqa: N818  # said as a page says it
 
     def __init__(self, request: AccessRequest) -> None:
         self.request = request
-        super().__init__(f"You asked {request.user} on {request.created_at:%Y-%m-%d}. The question is still open.")
+        super().__init__(f"You asked {request.user} on {write_day(request.created_at)}. The question is still open.")
 
 
 class RequestIsClosed(Exception):  # noqa: N818  # said as a page says it
@@ -58,11 +58,6 @@ class RequestIsClosed(Exception):  # noqa: N818  # said as a page says it
 
     def __init__(self) -> None:
         super().__init__("This question is no longer open.")
-
-
-def open_requests(*, at: datetime, **people: User) -> "QuerySet[AccessRequest]":
-    """Return the questions that wait for an answer at ``at``: of a ``requester``, to a ``user``, or both."""
-    return AccessRequest.objects.filter(state=AccessRequestState.OPEN, lapses_at__gt=at, **people)
 
 
 @transaction.atomic
@@ -172,20 +167,10 @@ def answer_request(
         raise RequestIsClosed
     if grants:
         _grant(user, request, origin=origin, at=at)
-    request.state = AccessRequestState.GRANTED if grants else AccessRequestState.DECLINED
-    request.answered_at = at
-    request.save(update_fields=["state", "answered_at"])
-    asker = name_in(user.organization_id, request.requester)
-    record(
-        AuditAction.ACCESS_GRANTED if grants else AuditAction.ACCESS_DECLINED,
-        origin=origin,
-        organization=user.organization_id,
-        about=request.requester,
-        at=at,
-        after={"duration": request.duration},
-        name=asker,
-    )
-    mail_after_commit("accounts/access_answered", to=request.requester.email, request=request, is_granted=grants)
+        # A grant that was given closes every question that it answers, this one too.
+        request.refresh_from_db(fields=["state", "answered_at"])
+    if request.state == AccessRequestState.OPEN:
+        close_request(request, is_granted=grants, origin=origin, at=at)
     return request
 
 

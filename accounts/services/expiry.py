@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.enums import EndCause
+from accounts.enums import SESSION_END, EndCause
 from accounts.identity import Fault, Identity, live_sessions
 from accounts.models import Session
 from orgs.models import SessionSettings
@@ -96,7 +96,7 @@ def end_fallen(ids: "Collection[int]", *, origin: "Origin", at: datetime) -> Clo
             _end_worn(own + worn, cause=cause, at=fell_at, noticed_at=at, origin=origin)
         else:
             # Locked, and nothing is worn from them: there is only the row to stamp. Nearly all are such.
-            stamp_ended(own, at=fell_at)
+            stamp_ended(own, at=fell_at, own=SESSION_END.get(cause))
     return Closed(sum(len(own) + len(worn) for own, worn in groups.values()), visits)
 
 

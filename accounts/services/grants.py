@@ -19,6 +19,7 @@ from orgs.editions import Feature
 from orgs.permissions import RefusedInside
 from orgs.services.guards import lock_organization
 
+from .access_answers import close_as_granted
 from .sessions import lock_ids
 from .visits import VisitsOf, end_lost_visits
 
@@ -189,6 +190,7 @@ def _give(user: User, row: Grantee, duration: GrantDuration, *, origin: "Origin"
         grantee=row.name,
         until=f"{until:%Y-%m-%d %H:%M} UTC",
     )
+    close_as_granted(user, row.organization or user.organization, origin=origin, at=at)
     return grant
 
 

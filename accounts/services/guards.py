@@ -12,7 +12,7 @@ from orgs.models import Organization
 from orgs.permissions import Permission, PermissionMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from accounts.facts import Reach
     from accounts.models import Profile
@@ -117,15 +117,15 @@ def require_for_profile(origin: "Origin", profile: "Profile", *, what: str) -> N
 
 
 def require_administrator_beside(
-    organization: Organization, *, user: User | None = None, profile: "Profile | None" = None
+    organization: Organization, *, users: "Collection[User]" = (), profile: "Profile | None" = None
 ) -> None:
-    """Raise :class:`LastAdministrator` unless one is left beside ``user``, or beside everyone with ``profile``.
+    """Raise :class:`LastAdministrator` unless one is left beside ``users``, or beside everyone with ``profile``.
 
     The organization must be locked.
     """
     left = User.objects.in_organization(organization).able_to_sign_in().administrators()
-    if user is not None:
-        left = left.exclude(pk=user.pk)
+    if users:
+        left = left.exclude(pk__in=[user.pk for user in users])
     if profile is not None:
         left = left.exclude(profile=profile)
     if not left.exists():

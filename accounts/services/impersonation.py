@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts.enums import Access, EndCause, LoginType, MailOutcome, Refusal, SessionType
+from accounts.enums import Access, EndCause, LoginType, MailOutcome, Refusal, SessionEnd, SessionType
 from accounts.facts import Target, find_target
 from accounts.identity import Fault, Identity
 from accounts.keys import hash_key, new_key
@@ -306,7 +306,7 @@ def leave_impersonation(
             return None
         key = None if ends_parent else new_key()
         if key is None:
-            stamp_ended(locked, at=at)
+            stamp_ended(locked, at=at, own=SessionEnd.SIGNED_OUT)
         else:
             _end_worn_and_rekey(visit, key, at=at)
         close_visits([visit], cause=EndCause.LOGGED_OUT, origin=origin, at=at, noticed_at=at, by=visit.actor)

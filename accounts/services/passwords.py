@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from accounts.enums import EndCause
 from orgs.audit import AuditAction, record
-from orgs.mails import mail_after_commit
+from orgs.mails import build_mail, mail_after_commit
 
 from .sessions import end_sessions_of
 from .visits import end_fallen_of
 
 if TYPE_CHECKING:
+    from django.core.mail import EmailMessage
+
     from accounts.models import Session, User
     from orgs.http import Origin
 
@@ -57,14 +59,22 @@ def password_was_changed(
 
 def send_password_mail(user: "User", *, kind: PasswordMail, site: str, by: str) -> None:
     """Mail ``user``, after the commit, allauth's link to choose a password. ``site`` is where this site answers."""
+    mail_after_commit(f"accounts/{kind.value}", **_words_for(user, site=site, by=by))
+
+
+def build_password_mail(user: "User", *, kind: PasswordMail, site: str, by: str) -> "EmailMessage":
+    """Return the same mail, for whoever sends many."""
+    return build_mail(f"accounts/{kind.value}", **_words_for(user, site=site, by=by))
+
+
+def _words_for(user: "User", *, site: str, by: str) -> dict[str, Any]:
     key = default_token_generator.make_token(user)
     path = reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(user), "key": key})
-    mail_after_commit(
-        f"accounts/{kind.value}",
-        to=user.email,
-        user=user,
-        by=by,
-        url=site.rstrip("/") + path,
-        again_url=site.rstrip("/") + reverse("account_reset_password"),
-        days=timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT).days,
-    )
+    return {
+        "to": user.email,
+        "user": user,
+        "by": by,
+        "url": site.rstrip("/") + path,
+        "again_url": site.rstrip("/") + reverse("account_reset_password"),
+        "days": timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT).days,
+    }

@@ -11,7 +11,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from treebeard.exceptions import InvalidMoveToDescendant
 
-from accounts.models import Role
+from accounts.models import DelegatedGroup, Role, User
 from orgs.audit import AuditAction, record
 from orgs.permissions import Permission
 from orgs.services.guards import lock_organization, refuse_to_guest
@@ -43,6 +43,10 @@ class RoleTooDeep(PermissionDenied):
 
     def __init__(self, parent: Role) -> None:
         super().__init__(f"{parent} is too deep in the tree for this. There are at most {LEVELS} levels.")
+
+
+class RoleInUse(PermissionDenied):
+    """A role that people hold, that others stand below, or that a delegated group names is not deleted."""
 
 
 @transaction.atomic
@@ -164,6 +168,37 @@ def change_role(
         raise RoleChangedMeanwhile(role, Role.objects.get_parent(role))
     moved = move_role(role, parent=parent, origin=origin, at=at)
     return rename_role(moved, name=name, origin=origin, at=at)
+
+
+@transaction.atomic
+def delete_role(role: Role, *, origin: "Origin", at: datetime | None = None) -> None:
+    """Delete a role that nobody holds and nothing hangs on. Raises :class:`RoleInUse`."""
+    organization = _begin(role.organization_id, origin)
+    role = Role.objects.get(pk=role.pk)
+    if words := why_kept(role):
+        raise RoleInUse(words)
+    above = Role.objects.get_parent(role)
+    Role.objects.filter(pk=role.pk).delete()
+    record(
+        AuditAction.ROLE_DELETED,
+        origin=origin,
+        organization=organization,
+        at=at or timezone.now(),
+        before={"name": role.name, "below": str(above or "")},
+        role=role.name,
+    )
+
+
+def why_kept(role: Role) -> str:
+    """Return why ``role`` is not to be deleted, and what would help; nothing where it may be."""
+    if role.numchild:
+        return f"There are roles below {role}. Move or delete them first."
+    if User.objects.filter(role=role).exists():
+        return f"There are users in the role {role}. Give them another role first."
+    group = DelegatedGroup.objects.filter(roles=role).order_by("name", "id").first()
+    if group is not None:
+        return f"The delegated group {group} administers the role {role}. Take it out of the group first."
+    return ""
 
 
 def _begin(organization_id: int, origin: "Origin") -> "Organization":

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Q, prefetch_related_objects
+from django.db.models import Case, Q, Value, When, prefetch_related_objects
 from django.utils import timezone
 
-from accounts.enums import EndCause
+from accounts.enums import SESSION_END, EndCause, SessionEnd
 from accounts.models import Impersonation, Session
 from orgs.audit import AuditAction, build_event, name_in
 from orgs.models import AuditEvent
@@ -93,14 +93,16 @@ def end_sessions(
 ) -> int:
     """End the live sessions that meet ``condition``, and those worn below them.
 
-    ``cause`` says of each worn session why its visit ended. ``at`` is the moment the right was lost, ``noticed_at``
-    when that was seen; now, unless told. Returns how many sessions ended.
+    ``cause`` says of each why it ended: of a worn one its visit, of one's own what the next page tells
+    (``SESSION_END``), the same of all of one's own that end together. ``at`` is the moment the right was lost,
+    ``noticed_at`` when that was seen; now, unless told. Returns how many sessions ended.
     """
     noticed_at = noticed_at or timezone.now()
     at = at or noticed_at
     with transaction.atomic():
         rows = _lock_with_children(condition)
-        stamp_ended([row.pk for row in rows], at=at)
+        own = next((row for row in rows if not row.is_worn), None)
+        stamp_ended([row.pk for row in rows], at=at, own=SESSION_END.get(cause(own)) if own else None)
         by_cause: dict[EndCause, list[Impersonation]] = {}
         for row in rows:
             if row.is_worn:
@@ -122,10 +124,14 @@ def _lock_with_children(condition: Q) -> list[Session]:
     return rows
 
 
-def stamp_ended(ids: Collection[int], *, at: datetime) -> None:
-    """Stamp locked rows as ended, all in one statement, and delete what they hold."""
+def stamp_ended(ids: Collection[int], *, at: datetime, own: SessionEnd | None) -> None:
+    """Stamp locked rows as ended, all in one statement, and delete what they hold.
+
+    ``own`` is why people's own among them ended; of worn ones their visits tell.
+    """
     if ids:
-        Session.objects.filter(pk__in=ids).update(ended_at=at, data="", previous_key_hash=None)
+        end_cause = Case(When(parent=None, then=Value(own)), default=None)
+        Session.objects.filter(pk__in=ids).update(ended_at=at, end_cause=end_cause, data="", previous_key_hash=None)
 
 
 def end_session(
@@ -137,7 +143,7 @@ def end_session(
     at: datetime | None = None,
     noticed_at: datetime | None = None,
 ) -> int:
-    """End one session and the one worn below it; ``cause`` is that of the visit."""
+    """End one session and the one worn below it. ``cause`` is the visit's, and as ``SESSION_END`` has it one's own."""
     return end_sessions(Q(pk=session.pk), cause=lambda _: cause, origin=origin, by=by, at=at, noticed_at=noticed_at)
 
 
@@ -161,7 +167,8 @@ def end_sessions_of(
         condition &= ~Q(pk__in=[keep.pk, keep.parent_id or keep.pk])
 
     def cause(row: Session) -> EndCause:
-        return as_target if as_target is not None and row.user_id == user.pk else as_actor
+        is_entered = row.is_worn and row.user_id == user.pk
+        return as_target if as_target is not None and is_entered else as_actor
 
     return end_sessions(condition, cause=cause, origin=origin, by=by, at=at, noticed_at=at)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import PermissionDenied
 
 from orgs.models import AccessMode, LoginAccessPolicy
-from orgs.tickets import is_ticket
+from orgs.tickets import example_of, is_ticket
 
 if TYPE_CHECKING:
     from accounts.facts import Target
@@ -70,8 +70,9 @@ def _wrong_about_ticket(policy: LoginAccessPolicy, ticket: str) -> str:
     """Return what is wrong about a ticket number; nothing where it fits, or none is asked."""
     if not policy.ticket_pattern or is_ticket(policy.ticket_pattern, ticket):
         return ""
-    what = "This is not a ticket number." if ticket else "Give the number of the ticket that this is for."
-    return f"{what} It has to match {policy.ticket_pattern}"
+    example = example_of(policy.ticket_pattern)
+    what = "This does not look like a ticket number here." if ticket else "Give the number of the ticket it is for."
+    return f"{what} One looks like {example}." if example else what
 
 
 def asks_before_start(policy: LoginAccessPolicy) -> bool:

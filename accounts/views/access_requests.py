@@ -9,15 +9,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.facts import facts_about
-from accounts.forms import AskForm
+from accounts.forms.grants import AskForm
 from accounts.login_access import is_healed_by_grant, may_impersonate
+from accounts.services.access_answers import open_requests
 from accounts.services.access_requests import (
     AlreadyAsked,
     NothingToAsk,
     RequestIsClosed,
     answer_request,
     ask_for_access,
-    open_requests,
 )
 from accounts.services.grants import GrantRefused
 from orgs.http import Origin

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.forms import DelegatedGroupForm
+from accounts.forms.delegated_groups import DelegatedGroupForm
 from accounts.models import DelegatedGroup, Profile, Role, User
 from accounts.services.delegated_groups import (
     GroupChangedMeanwhile,
@@ -95,8 +95,8 @@ def delegated_group_create(request: "HttpRequest") -> "HttpResponse":
     request = cast("PortalRequest", request)
     organization = request.user.organization
     refuse_edition(organization)
-    form = DelegatedGroupForm(request.POST or None, organization=organization)
-    if request.method == "POST" and form.is_valid():
+    form = DelegatedGroupForm(request.POST if request.method == "POST" else None, organization=organization)
+    if form.is_valid():
         try:
             group = create_delegated_group(organization, form.details(), origin=Origin.of(request))
         except GroupRefused as refused:
@@ -188,7 +188,9 @@ def _form_page(
     form: DelegatedGroupForm,
     group: DelegatedGroup | None = None,
     *,
-    status: int = 200,
+    status: int | None = None,
     **words: Any,
 ) -> "HttpResponse":
-    return render(request, "accounts/delegated_group_form.html", {"form": form, "group": group, **words}, status=status)
+    context = {"form": form, "group": group, **words}
+    status = status or (422 if form.is_bound else 200)
+    return render(request, "accounts/delegated_group_form.html", context, status=status)

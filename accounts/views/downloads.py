@@ -31,7 +31,7 @@ def login_history_download(request: "HttpRequest") -> "HttpResponseBase":
     if trouble := trouble_with(form, people):
         return not_downloaded(request, trouble, back)
     listing = login_history_listing(login_history.narrowed(organization, form, people))
-    return download(request, listing, narrowed_by=form.parameters, back=back)
+    return download(request, listing, narrowed_by=form.narrowed_by, back=back)
 
 
 @refused_inside
@@ -46,7 +46,7 @@ def impersonations_download(request: "HttpRequest") -> "HttpResponseBase":
         return not_downloaded(request, trouble, back)
     visits = impersonations.narrowed(user.organization, form, people, at=timezone.now())
     listing = impersonations_listing(visits, shows_reasons=user.has_permission(Permission.VIEW_ALL_DATA))
-    return download(request, listing, narrowed_by=form.parameters, back=back)
+    return download(request, listing, narrowed_by=form.narrowed_by, back=back)
 
 
 @refused_inside

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.forms import GRANTEE, GrantsForm
+from accounts.forms.grants import GRANTEE, GrantsForm
 from accounts.login_access import Facts
 from accounts.models import LoginAccessGrant, User
 from accounts.presence import visits_of

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.enums import GrantDuration, LoginType
 from accounts.presence import visits_of
-from accounts.services.access_requests import open_requests
+from accounts.services.access_answers import open_requests
 from accounts.services.grants import grantees_of
 from accounts.services.guards import is_acting_delegate
 from accounts.who_can import is_open_to_administrators

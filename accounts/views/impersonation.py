@@ -14,10 +14,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.enums import Access, EndCause
-from accounts.forms import StartForm, StepUpForm
+from accounts.forms.visits import StartForm, StepUpForm
 from accounts.middleware import come_back, delete_key_cookie, landing_of, page_before, set_key_cookie
 from accounts.presence import last_active, live_sessions_of, worn_now
 from accounts.services.impersonation import (
@@ -227,10 +227,15 @@ def _inside(request: "PortalRequest", started: Started) -> "HttpResponse":
 @allowed_read_only
 @records_itself
 @login_not_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def log_out(request: "HttpRequest") -> "HttpResponse":
-    """Log out as the target, or sign out. A key that has ended is answered as a leave would be."""
+    """Log out as the target, or sign out. A key that has ended is answered as a leave would be.
+
+    GET, from a bookmark or a typed address, changes nothing: it shows the button.
+    """
     request = cast("PortalRequest", request)
+    if request.method != "POST":
+        return _ask_to_log_out(request)
     identity = request.identity
     visit = identity.impersonation if identity is not None else None
     if identity is None or visit is None:
@@ -239,6 +244,13 @@ def log_out(request: "HttpRequest") -> "HttpResponse":
     if request.impersonation is None:
         return _left_already(request, identity, visit)
     return _leave(request, identity, visit)
+
+
+def _ask_to_log_out(request: "PortalRequest") -> "HttpResponse":
+    """Show the button that logs out; nobody is led to the login page."""
+    if request.session_row is None:
+        return HttpResponseRedirect(reverse(settings.LOGIN_URL))
+    return render(request, "accounts/log_out.html")
 
 
 def _leave(request: "PortalRequest", identity: "Identity", visit: "Impersonation") -> "HttpResponse":

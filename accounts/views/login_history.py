@@ -154,7 +154,8 @@ def _page(
 
 def _is_before(form: OwnLoginHistoryForm, since: "datetime") -> bool:
     """Tell whether days are asked for that the page does not go back to."""
-    return any(day < since.date() for name in ("start", "end") if (day := form.chosen.get(name)))
+    first = timezone.localdate(since)
+    return any(day < first for name in ("start", "end") if (day := form.chosen.get(name)))
 
 
 def login_rows_of(user: "User", *, limit: int, **only: Any) -> list[LoginRow]:

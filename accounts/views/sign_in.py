@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from accounts.enums import EndCause
+from accounts.enums import EndCause, SessionEnd
 from accounts.services.sign_in import confirm_sign_in
 from orgs.http import Origin, safe_path
+from orgs.moments import write_time
 from orgs.permissions import refused_inside
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class ReauthenticateView(allauth.ReauthenticateView):
         user = cast("PortalRequest", self.request).user
         user.refresh_from_db(fields=["locked_until"])
         if user.is_locked(timezone.now()):
-            form.add_error(None, f"Too many wrong passwords. Try again after {user.locked_until:%H:%M} UTC.")
+            until = write_time(user.locked_until)  # type: ignore[arg-type]  # it is locked until then
+            form.add_error(None, f"Too many wrong passwords. Try again after {until}.")
         response: HttpResponse = super().form_invalid(form)
         return response
 
@@ -66,19 +68,16 @@ def _ended(value: str) -> str:
         return "You have logged out as that user. Your own session was ended too. Log in again to go on."
     if value == EndCause.PARENT_SESSION_ENDED:
         return "Your session has ended. Log in again to go on."
-    if value in _SHUT_OUT:
-        return f"Your session has ended: {_SHUT_OUT[EndCause(value)]}. Ask your administrator."
-    if value in EndCause:
-        cause = EndCause(value)
-        return f"Your session has ended: {cause.label}. Log in again to go on."
-    return ""
+    # One's own words first: whoever reads it need not be an administrator.
+    cause = next((kind(value) for kind in (SessionEnd, EndCause) if value in kind), None)
+    if cause is None:
+        return ""
+    next_step = "Ask your administrator." if cause in _SHUT_OUT else "Log in again to go on."
+    return f"Your session has ended: {cause.label}. {next_step}"
 
 
-# Whoever reads it need not be an administrator: one's own session ends like this too. Nor can they log in again.
-_SHUT_OUT = {
-    EndCause.ACTOR_DEACTIVATED: "your account was deactivated",
-    EndCause.ACTOR_FROZEN: "your account was frozen",
-}
+# They cannot log in again.
+_SHUT_OUT = frozenset({SessionEnd.DEACTIVATED, SessionEnd.FROZEN})
 
 
 login = refused_inside(login_not_required(LoginView.as_view()))

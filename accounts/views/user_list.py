@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import F
@@ -13,7 +14,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from accounts.enums import Refusal
@@ -23,13 +23,14 @@ from accounts.models import LoginAccessGrant, Profile, Role, User
 from accounts.querysets import OTHER
 from accounts.services.guards import edits_users, holds, is_acting_delegate, visible_to
 from accounts.services.impersonation import help_for
-from accounts.services.users import UserAct, refusal_of
+from accounts.services.users import SEVERAL, UserAct, refusal_of, refusal_to_all
 from orgs.editions import Feature
 from orgs.http import Origin, safe_path
 from orgs.paging import keyset_page
 from orgs.permissions import Permission
 
 from .gates import for_those_who_see_users
+from .user_list_words import SEVERAL_LABELS, Nobody, nobody_in
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -68,6 +69,12 @@ COLUMNS = (
     "last_login",
     *(key for key, _ in SORTS.values()),
 )
+# Columns that are shown where the address asks for them: their heads, and what is read for them.
+MORE_COLUMNS = {
+    "email": ("E-mail", "email"),
+    "created": ("Created", "created_at"),
+    "modified": ("Last Modified", "modified_at"),
+}
 QUERY_LENGTH = 100
 COUNTED = 1000
 ID_DIGITS = 18
@@ -86,6 +93,8 @@ class ListState:
     profile: int = 0
     role: int = 0
     sort: str = "name"
+    # Beside those that are always there, in their order.
+    columns: tuple[str, ...] = ()
     cursor: str = ""
 
     @classmethod
@@ -97,9 +106,10 @@ class ListState:
             view=view if (view := query.get("view", "")) in VIEWS else "all",
             letter=letter if letter in LETTERS else "",
             q=clean_text(query.get("q", "")),
-            profile=_id(query.get("profile", "")),
-            role=_id(query.get("role", "")),
+            profile=read_id(query.get("profile", "")),
+            role=read_id(query.get("role", "")),
             sort=sort if sort.removeprefix("-") in SORTS else "name",
+            columns=tuple(name for name in MORE_COLUMNS if name in ",".join(query.getlist("columns")).split(",")),
             cursor=query.get("cursor", ""),
         )
 
@@ -130,7 +140,9 @@ class ListState:
         """Return the address of this state with ``changes``; of its first page, unless a cursor is given."""
         state = replace(self, cursor=cursor or "", **changes)
         asked = {field.name: value for field in fields(state) if (value := getattr(state, field.name)) != field.default}
-        return reverse("user_list") + (f"?{urlencode(asked)}" if asked else "")
+        if state.columns:
+            asked["columns"] = ",".join(state.columns)
+        return reverse("user_list") + (f"?{urlencode(asked, safe=',')}" if asked else "")
 
     def sort_url(self, column: str) -> str:
         """Return where the head of a column leads: sorted by it, turned around if it is already. Newest login first."""
@@ -149,7 +161,8 @@ def clean_text(typed: str) -> str:
     return " ".join("".join(one if one.isprintable() else " " for one in typed[:QUERY_LENGTH]).split())
 
 
-def _id(text: str) -> int:
+def read_id(text: str) -> int:
+    """Return the id that was sent, or 0 where it is none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS else 0
 
 
@@ -193,7 +206,7 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
     state = ListState.read(request.GET).known(profiles=seen.profiles, roles=seen.roles)
     found = users_in(state, seen)
     page = keyset_page(
-        found.only(*COLUMNS),
+        found.only(*COLUMNS, *(MORE_COLUMNS[name][1] for name in state.columns)),
         order=(SORTS[state.sort_column][0], "id"),
         cursor=state.cursor,
         descending=state.is_descending,
@@ -217,20 +230,47 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
         "may_ask": note is not None and note.refusal in HEALED_BY_GRANT,
         "note_help": help_for(note.refusal) if note is not None and note.refusal else ("", ""),
         "back": (back := state.path_to_come_back()),
-        "back_query": urlencode({"back": back}),
+        # The plain list is where one comes back to anyway.
+        "back_query": f"?{urlencode({'back': back}, safe='/?=,')}" if back != reverse("user_list") else "",
         "profiles": seen.profiles.values(),
         "roles": seen.roles.values(),
         "summary": _summary(found),
+        "profiles_url": reverse("profile_list"),
+        "profile": seen.profiles.get(state.profile),
         "next_url": state.url(cursor=page.next_cursor) if page.next_cursor else "",
         "previous_url": state.url(cursor=page.previous_cursor) if page.previous_cursor else "",
         **_links(state),
+        "acts": _acts(request) if rows else [],
+        "columns": [(name, label, name in state.columns) for name, (label, _) in MORE_COLUMNS.items()],
+        "empty": None if rows or state.is_narrowed else _nobody(request, state, seen, has_login=has_login),
     }
     is_part = request.headers.get("HX-Target") == "user-list"
     response = render(request, "accounts/user_list_part.html" if is_part else "accounts/user_list.html", context)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     if is_part:
-        response.headers["HX-Replace-Url"] = state.url()
+        response.headers[_history_header(request, state)] = state.url()
     return response
+
+
+def _nobody(request: "PortalRequest", state: ListState, seen: "_Seen", *, has_login: bool) -> Nobody:
+    return nobody_in(state.view, request.user, reaches=seen.reaches, has_login=has_login)
+
+
+def _acts(request: "PortalRequest") -> list[tuple[str, str, bool]]:
+    """Return what one may do to several users at once: its name, its button, and whether that is a grave one."""
+    origin = Origin.of(request)
+    acts = {name: act for name, act in SEVERAL.items() if refusal_to_all(act, origin) is None}
+    return [(name, SEVERAL_LABELS[act], act is UserAct.DEACTIVATE) for name, act in acts.items()]
+
+
+def _history_header(request: "PortalRequest", state: ListState) -> str:
+    """Return what htmx is told of the address. A search is one step of the browser's history, however it was typed.
+
+    So Back leads from what was found to the list as it was before, not through every letter.
+    """
+    before = ListState.read(QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query))
+    goes_on = bool(before.q) and replace(before, q=state.q, cursor="") == replace(state, cursor="")
+    return "HX-Replace-Url" if goes_on or before == state else "HX-Push-Url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +373,11 @@ def _login_column(request: "PortalRequest", rows: Sequence[Row], facts: Facts) -
 
 def _summary(found: "QuerySet[User]") -> str:
     """Return how many there are, counted as far as that is cheap."""
-    count = found.order_by()[: COUNTED + 1].count()
+    return count_in_words(found.order_by()[: COUNTED + 1].count())
+
+
+def count_in_words(count: int) -> str:
+    """Return how many users there are, of those that were counted: one more than :data:`COUNTED` at most."""
     if count > COUNTED:
         return f"More than {intcomma(COUNTED)} users"
     return f"{intcomma(count)} user{'' if count == 1 else 's'}"
@@ -351,7 +395,7 @@ def _links(state: ListState) -> dict[str, Any]:
             column: (label, state.sort_url(column), _direction(state) if column == state.sort_column else "")
             for column, (_, label) in SORTS.items()
         },
-        "unnarrowed_url": ListState(view=state.view, sort=state.sort).url(),
+        "unnarrowed_url": ListState(view=state.view, sort=state.sort, columns=state.columns).url(),
         "view_label": VIEWS[state.view],
     }
 

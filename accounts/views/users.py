@@ -12,13 +12,13 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.facts import find_target
-from accounts.forms import UserForm
+from accounts.forms.users import UserForm
 from accounts.login_access import is_healed_by_grant, may_impersonate
 from accounts.models import Role, User
 from accounts.presence import last_active, live_sessions_of, visits_of, worn_now
-from accounts.services.access_requests import open_requests
+from accounts.services.access_answers import open_requests
 from accounts.services.grants import grantees_of
-from accounts.services.guards import NameTaken, is_acting_delegate, visible_to
+from accounts.services.guards import NameTaken, visible_to
 from accounts.services.impersonation import help_for
 from accounts.services.users import (
     NotDelegated,
@@ -26,14 +26,16 @@ from accounts.services.users import (
     UserChangedMeanwhile,
     UserDetails,
     create_user,
+    needless_because,
     refusal_of,
     update_user,
     version_of,
 )
+from accounts.user_rights import delegated_to, operator_words, ways_in, why_no_delegate
 from accounts.who_can import Standing, who_can
 from orgs.http import Origin, safe_path
 from orgs.models import AuditEvent
-from orgs.permissions import Permission, refused_to_guests
+from orgs.permissions import PERMISSION_GROUPS, Permission, refused_to_guests
 
 from .gates import for_those_who_edit_users, for_those_who_see_users
 from .login_history import login_rows_of
@@ -106,6 +108,7 @@ def _access(request: "PortalRequest", user: User, policy: "LoginAccessPolicy", *
         "who_can": who_can(standing, at=at, size=SHOWN_OF_WHO_CAN).rows,
         "grants": [row for row in grantees_of(user, at=at, standing=standing) if row.grant],
         "groups": user.delegated_groups.order_by("name", "id")[:SHOWN],
+        "may_open_groups": request.user.has_permission(Permission.CUSTOMIZE_APPLICATION),
     }
 
 
@@ -114,15 +117,22 @@ def _access(request: "PortalRequest", user: User, policy: "LoginAccessPolicy", *
 def user_summary(request: "HttpRequest", user_id: int) -> "HttpResponse":
     """Show what a user may do, and where that comes from."""
     request = cast("PortalRequest", request)
-    user = find_user(request, user_id)
-    held = [(permission, user.has_permission(permission)) for permission in Permission]
-    groups = user.delegated_groups.order_by("name", "id")[:SHOWN] if is_acting_delegate(user) else ()
+    user, at = find_user(request, user_id), timezone.now()
+    policy, delegated = request.user.organization.login_access_policy, delegated_to(user)
+    sees_all = request.user.has_permission(Permission.VIEW_ALL_USERS)
     context = {
         **_about(request, user),
         "person": user,
-        "role_path": role_path(user),
-        "permissions": held,
-        "groups": groups,
+        "permissions": [
+            (label, [(permission, user.has_permission(permission)) for permission in group])
+            for label, group in PERMISSION_GROUPS
+        ],
+        "delegated": delegated,
+        "why_no_delegate": why_no_delegate(user) if delegated else "",
+        "operator_words": operator_words(user),
+        "ways": ways_in(user, policy, delegated, at=at),
+        "who_can": who_can(Standing.of(user, policy), at=at, size=SHOWN_OF_WHO_CAN).rows if sees_all else None,
+        "may_edit_groups": request.user.has_permission(Permission.CUSTOMIZE_APPLICATION),
     }
     return render(request, "accounts/user_summary.html", context)
 
@@ -150,18 +160,8 @@ def changes_of(user: User, *, limit: int) -> "list[AuditEvent]":
 
 def _acts(request: "PortalRequest", user: User, *, at: "datetime") -> set[str]:
     """Return the names of the acts that make sense for ``user`` as they are, and that one may do."""
-    sensible = {
-        UserAct.EDIT: True,
-        UserAct.RESET_PASSWORD: user.is_active,
-        UserAct.UNLOCK: user.is_locked(at),
-        UserAct.FREEZE: user.is_active and not user.is_frozen,
-        UserAct.UNFREEZE: user.is_frozen,
-        UserAct.ACTIVATE: not user.is_active,
-        UserAct.DEACTIVATE: user.is_active,
-        UserAct.END_SESSIONS: user.is_active,
-    }
     origin = Origin.of(request)
-    acts = [act for act, makes_sense in sensible.items() if makes_sense]
+    acts = [act for act in UserAct if not needless_because(act, user, at=at)]
     return {act.name.lower() for act in acts if refusal_of(act, user, origin=origin) is None}
 
 
@@ -199,13 +199,13 @@ def user_edit(request: "HttpRequest", user_id: int) -> "HttpResponse":
     if refusal := refusal_of(UserAct.EDIT, user, origin=origin):
         raise refusal
     form = UserForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         organization=request.user.organization,
         origin=origin,
         user=user,
         initial={**_initial(user), "version": version_of(user)},
     )
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         try:
             site, version = request.build_absolute_uri("/"), form.cleaned_data["version"]
             saved = update_user(user, form.details(), origin=origin, site=site, version=version)
@@ -253,8 +253,9 @@ def user_create(request: "HttpRequest") -> "HttpResponse":
     """Create a user, who gets a mail to choose a password."""
     request = cast("PortalRequest", request)
     organization, origin = request.user.organization, Origin.of(request)
-    form = UserForm(request.POST or None, organization=organization, origin=origin)
-    if request.method == "POST" and form.is_valid():
+    typed = request.POST if request.method == "POST" else None
+    form = UserForm(typed, organization=organization, origin=origin)
+    if form.is_valid():
         site = request.build_absolute_uri("/")
         try:
             user = create_user(organization, form.details(), origin=origin, site=site)
@@ -270,7 +271,7 @@ def user_create(request: "HttpRequest") -> "HttpResponse":
 
 
 def _form_page(
-    request: "PortalRequest", form: UserForm, user: User | None = None, *, status: int = 200, **words: Any
+    request: "PortalRequest", form: UserForm, user: User | None = None, *, status: int | None = None, **words: Any
 ) -> "HttpResponse":
     back = back_of(request)
     context = {
@@ -280,4 +281,5 @@ def _form_page(
         "cancel_url": page_of(user, back=back) if user else back,
         **words,
     }
+    status = status or (422 if form.is_bound else 200)
     return render(request, "accounts/user_form.html", context, status=status)

@@ -81,8 +81,8 @@ def _authentication(activity_id: int, activity: str) -> Kind:
     return Kind(Class.AUTHENTICATION, activity_id, activity)
 
 
-def _created(entity_type: str) -> Kind:
-    return Kind(Class.ENTITY_MANAGEMENT, 1, "Create", entity_type)
+def _created(entity_type: str, entity_name: str = "") -> Kind:
+    return Kind(Class.ENTITY_MANAGEMENT, 1, "Create", entity_type, entity_name)
 
 
 def _read(entity_type: str) -> Kind:
@@ -118,6 +118,7 @@ KINDS: dict[A, Kind] = {
     A.IMPERSONATION_REFUSED: SWITCH,
     A.IMPERSONATION_STEPPED_UP: ASSIGN,
     A.USER_CREATED: _account(1, "Create"),
+    A.USERS_IMPORTED: _created(LIST, "Users"),
     A.USER_CHANGED: _updated(USER),
     A.USER_EMAIL_CHANGED: _updated(USER),
     A.USER_EMAIL_CHANGE_ASKED: _updated(USER),
@@ -139,6 +140,7 @@ KINDS: dict[A, Kind] = {
     A.PROFILE_DELETED: _deleted(PROFILE),
     A.ROLE_CREATED: _created(ROLE),
     A.ROLE_CHANGED: _updated(ROLE),
+    A.ROLE_DELETED: _deleted(ROLE),
     # Not User Access: there the user is who is given something, and a grantee is an organization.
     A.GRANT_GIVEN: _created(GRANT),
     A.GRANT_REVOKED: _deleted(GRANT),

@@ -23,6 +23,11 @@ def text(value: object) -> str:
     return f"'{words}" if words[:1] in FORMULA_STARTS else words
 
 
+def typed(cell: str) -> str:
+    """Return what :func:`text` was given, of a cell that it wrote."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA_STARTS else cell
+
+
 def moment(value: datetime | None) -> str:
     """Return a time in UTC, as ISO 8601 has it, to the millisecond: ``2026-11-22T09:30:00.000Z``."""
     return "" if value is None else f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

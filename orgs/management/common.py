@@ -32,8 +32,10 @@ def find_organization(given: str) -> Organization:
 class Progress:
     """How many rows were written, and how fast: one line, rewritten on a terminal, and plain lines elsewhere."""
 
-    def __init__(self, stream: "OutputWrapper", *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: "OutputWrapper", *, what: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self.stream = stream
+        # What is done to them, where a command does several things.
+        self.what = f"{what} " if what else ""
         self.clock = clock
         self.is_terminal = stream.isatty()
         self.rows = 0
@@ -54,7 +56,7 @@ class Progress:
     def _words(self, at: float) -> str:
         seconds = at - self.began_at
         rate = f", {self.rows / seconds:,.0f} a second" if seconds else ""
-        return f"{self.rows:,} row{pluralize(self.rows)}{rate}"
+        return f"{self.what}{self.rows:,} row{pluralize(self.rows)}{rate}"
 
     def _say(self, words: str, *, is_last: bool) -> None:
         # Without a style: colours would count as characters of the line.

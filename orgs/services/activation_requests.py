@@ -12,6 +12,7 @@ from orgs.editions import Feature
 from orgs.mails import mail_after_commit
 from orgs.models import ActivationRequest, ActivationState, Organization
 from orgs.models.activation_request import PENDING
+from orgs.moments import write_day
 from orgs.permissions import ADMINISTRATOR
 from orgs.text import is_seen
 
@@ -46,7 +47,8 @@ class ActivationPending(Exception):  # noqa: N818  # said as a page says it
 
     def __init__(self, pending: ActivationRequest) -> None:
         self.pending = pending
-        super().__init__(f"A request of {pending.created_at:%Y-%m-%d} by {pending.requested_by_name} is open already.")
+        day = write_day(pending.created_at)
+        super().__init__(f"A request of {day} by {pending.requested_by_name} is open already.")
 
 
 class ActivationAnswered(PermissionDenied):

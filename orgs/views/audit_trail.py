@@ -1,8 +1,6 @@
 """The Setup Audit Trail, and one row of it."""
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from django import forms
 from django.shortcuts import get_object_or_404, render
@@ -11,8 +9,8 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from orgs.audit import SECTIONS, AuditAction, actions_in
+from orgs.audit_words import changes_of
 from orgs.list_filters import NOT_A_CHOICE, ListFilterForm, PersonField, PersonFilter
-from orgs.models import AuditEvent
 from orgs.paging import keyset_page
 from orgs.permissions import Permission, permission_required
 from orgs.querysets import events_of, events_with
@@ -22,12 +20,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from accounts.models import User
-    from orgs.models import Organization
+    from orgs.models import AuditEvent, Organization
     from portal.http import PortalRequest
-
-
-# How services write a time into a row.
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 
 
 class TrailFilterForm(ListFilterForm):
@@ -112,7 +106,7 @@ def audit_event(request: "HttpRequest", event_id: int) -> "HttpResponse":
         "may_open_visit": user.has_permission(Permission.MONITOR_LOGIN_HISTORY),
         "did_url": _trail_of(event.delegate_user or event.user, reader=user),
         "about_trail_url": _trail_of(event.about, reader=user, role="about"),
-        "changes": _changes(event),
+        "changes": changes_of(event),
     }
     return render(request, "orgs/audit_event.html", context)
 
@@ -131,34 +125,3 @@ def _page_of(person: "Model | None", *, reader: "User") -> str:
     if user is None or user.organization_id != reader.organization_id:
         return ""
     return reverse("user_detail", args=[user.pk]) if reader.has_permission(Permission.VIEW_ALL_USERS) else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that a row tells of, before and after, in words."""
-
-    name: str
-    before: str
-    after: str
-
-
-def _changes(event: AuditEvent) -> list[Change]:
-    # Sorted, since PostgreSQL does not keep the order in which they were written.
-    names = sorted(event.before.keys() | event.after.keys())
-    return [Change(_label(name), _words(event.before.get(name)), _words(event.after.get(name))) for name in names]
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _words(value: Any) -> str:  # noqa: ANN401  # whatever JSON holds
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return "Yes" if value else "No"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        return f"{value[:10]} {value[11:19]} UTC"
-    return str(value)

@@ -60,7 +60,8 @@ def company_edit(request: "HttpRequest") -> "HttpResponse":
         else:
             messages.success(request, "Company Information saved.")
             return redirect("company")
-    return render(request, "orgs/company_edit.html", {"form": form, "organization": organization})
+    context = {"form": form, "organization": organization}
+    return render(request, "orgs/company_edit.html", context, status=422 if form.is_bound else 200)
 
 
 # --- asking for any-user login -----------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ def activation_request(request: "HttpRequest") -> "HttpResponse":
 
 
 def _activation_page(
-    request: "PortalRequest", form: ActivationRequestForm, *, status: int = 200, **more: Any
+    request: "PortalRequest", form: ActivationRequestForm, *, status: int | None = None, **more: Any
 ) -> "HttpResponse":
     organization = request.user.organization
     availability, asked = Availability.of(organization), latest_request_of(organization)
@@ -104,4 +105,5 @@ def _activation_page(
         "guest_words": str(RefusedToGuest()) if is_limited else "",
         "has_form": availability is Availability.NOT_PROVISIONED and not is_pending and not is_limited,
     }
+    status = status or (422 if form.is_bound else 200)
     return render(request, "orgs/activation_request.html", context, status=status)

@@ -42,7 +42,7 @@ def audit_trail_download(request: "HttpRequest") -> "HttpResponseBase":
     if trouble := trouble_with(form, people):
         return not_downloaded(request, trouble, form.url("audit_trail"))
     listing = trail_listing(user.organization, narrowed(user.organization, form, people))
-    return download(request, listing, narrowed_by=form.parameters, back=form.url("audit_trail"))
+    return download(request, listing, narrowed_by=form.narrowed_by, back=form.url("audit_trail"))
 
 
 UNREADABLE = "A filter could not be read. Nothing was downloaded."

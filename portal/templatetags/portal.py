@@ -1,6 +1,6 @@
 """What the templates of all apps share: the form token, points in time, kinds of alert."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from accounts.presence import browser_words
+from orgs.moments import reader, write, write_day, write_minute, write_utc
 from portal.form_mark import FIELD_NAME, mark_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def form_token(context: "RequestContext") -> "SafeString | str":
 
 @register.simple_tag
 def ago(at: datetime | None, *, never: str = "Never") -> "SafeString | str":
-    """Render how long ago something was ("3 minutes ago"), with the exact time in UTC as its title."""
+    """Render how long ago something was ("3 minutes ago"), with the reader's exact time, and UTC, as its title."""
     if at is None:
         return never
     now = timezone.now()
@@ -48,15 +49,45 @@ def ago(at: datetime | None, *, never: str = "Never") -> "SafeString | str":
         words = f"{timesince(at, now, depth=1)} ago"
     else:
         words = f"in {timesince(now, at, depth=1)}"
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact(at), words.replace("\xa0", " ")
-    )
+    title = ", ".join(dict.fromkeys((write(at), write_utc(at))))
+    return format_html('<time datetime="{}" title="{}">{}</time>', _machine(at), title, words.replace("\xa0", " "))
+
+
+@register.simple_tag
+def moment(at: datetime) -> "SafeString":
+    """Render a point in time as the reader has chosen, with UTC as its title where that is another text."""
+    words, utc = write(at), write_utc(at)
+    title = "" if words == utc else format_html(' title="{}"', utc)
+    return format_html('<time datetime="{}"{}>{}</time>', _machine(at), title, words)
+
+
+def _machine(at: datetime) -> str:
+    """Write a point in time for machines, to the second: a list has hundreds of them."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @register.filter
 def exact(at: datetime) -> str:
-    """Write a point in time out, in UTC."""
-    return f"{at.astimezone(timezone.get_default_timezone()):%Y-%m-%d %H:%M:%S} UTC"
+    """Write a point in time out as the reader has chosen: for titles and labels, where no element can stand."""
+    return write(at)
+
+
+@register.filter
+def minute(at: datetime) -> str:
+    """Write the same without the seconds."""
+    return write_minute(at)
+
+
+@register.filter
+def day(at: datetime) -> str:
+    """Write the reader's day of a point in time."""
+    return write_day(at)
+
+
+@register.simple_tag
+def time_zone() -> str:
+    """Return the name of the zone that times are shown in."""
+    return reader().zone_name
 
 
 @register.filter

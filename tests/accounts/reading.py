@@ -16,9 +16,9 @@ class Answer(Protocol):
     def content(self) -> bytes: ...
 
 
-def html_of(response: Answer) -> str:
-    """Return the markup of a page that was answered."""
-    assert response.status_code == 200
+def html_of(response: Answer, status: int = 200) -> str:
+    """Return the markup of a page that was answered; a form that is shown again is a 422."""
+    assert response.status_code == status
     return response.content.decode()
 
 

@@ -9,9 +9,11 @@ from django.core import mail
 from django.http import Http404
 from django.utils import timezone
 
+from accounts.enums import GrantDuration
 from accounts.facts import find_target
 from accounts.login_access import HEALED_BY_GRANT, is_healed_by_grant, may_impersonate
 from accounts.models import AccessRequest, LoginAccessGrant, User
+from accounts.services.access_answers import open_requests
 from accounts.services.access_requests import (
     AlreadyAsked,
     AskedWrongly,
@@ -19,7 +21,6 @@ from accounts.services.access_requests import (
     RequestIsClosed,
     answer_request,
     ask_for_access,
-    open_requests,
 )
 from accounts.services.grants import COMPANY, GrantRefused, OnlyThePersonGrants, save_grants
 from orgs.editions import Edition
@@ -312,11 +313,37 @@ def test_support_agent_gets_a_grant_to_the_support_organization(
 @pytest.mark.parametrize(("held", "lasts"), [("year", 365), ("day", 3)])
 def test_granting_never_shortens_what_lasts_longer(ada: User, grace: User, held: str, lasts: int) -> None:
     request, at = ask(ada, grace), timezone.now()
-    save_grants(grace, {COMPANY: held}, origin=own(grace), at=at)
+    held_until = at + GrantDuration(held).length
+    LoginAccessGrantFactory.create(user=grace, granted_at=at, expires_at=held_until)
 
     answer(grace, request, at=at)
 
     assert LoginAccessGrant.objects.get(is_latest=True).expires_at == at + timedelta(days=lasts)
+
+
+def test_grant_that_was_not_asked_for_answers_whoever_asked(
+    ada: User,
+    alan: User,
+    sam: User,
+    grace: User,
+    hedy: User,
+    support: Organization,
+    django_capture_on_commit_callbacks: "DjangoCaptureOnCommitCallbacks",
+) -> None:
+    """By one's own settings: every open question that the grant answers is closed, and whoever asked hears of it."""
+    by_ada, by_alan, by_sam, of_hedy = ask(ada, grace), ask(alan, grace), ask(sam, grace), ask(ada, hedy)
+    at = timezone.now()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        save_grants(grace, {COMPANY: "week"}, origin=own(grace), at=at)
+
+    states = [AccessRequest.objects.get(pk=one.pk) for one in (by_ada, by_alan, by_sam, of_hedy)]
+    assert [(one.state, one.answered_at) for one in states] == [("granted", at)] * 2 + [("open", None)] * 2
+    assert [event.sentence for event in AuditEvent.objects.filter(action="access.granted").order_by("id")] == [
+        "Granted the login access that Ada Lovelace asked for",
+        "Granted the login access that Alan Turing asked for",
+    ]
+    assert sorted(letter.to[0] for letter in mail.outbox) == ["ada@acme.example", "alan@acme.example"]
 
 
 def test_what_can_no_longer_be_granted_stays_open(
@@ -375,7 +402,7 @@ def test_question_is_asked_beside_the_disabled_login(client_of: "ClientOf", ada:
     after = client.get(answer.headers["Location"])
     assert message_of(after) == "Grace Hopper has been asked. The question stands for 7 days."
     today = timezone.now()
-    said = f"You asked on {today.day} {today:%B %Y}."
+    said = f"You asked on {today:%Y-%m-%d}."
     assert [(link in page, said in page) for page in (before, html_of(after))] == [(True, False), (False, True)]
     assert re.findall(r'<option value="(\w*)"', form) == ["day", "3_days", "week", "month", "year"]
     assert "<form method" not in words_of(html_of(client.get(page_of(grace))))

@@ -1,5 +1,7 @@
 """Where allauth asks the portal."""
 
+from datetime import UTC, datetime
+
 import pytest
 from allauth.account.adapter import get_adapter
 from django.test import RequestFactory
@@ -8,6 +10,7 @@ from pytest_django import Settings
 from accounts.adapter import AccountAdapter, user_display
 from accounts.models import User
 from accounts.testing import PortalClient
+from orgs.moments import read_by, reader_of
 from portal.settings import ACCOUNT_USER_DISPLAY
 
 
@@ -16,6 +19,15 @@ def adapter() -> AccountAdapter:
     found = get_adapter()
     assert isinstance(found, AccountAdapter)
     return found
+
+
+def test_mails_are_in_utc_whoever_clicks(adapter: AccountAdapter) -> None:
+    words = {"user": User(last_name="Hopper"), "timestamp": datetime(2026, 11, 22, 23, 17, 3, tzinfo=UTC)}
+
+    with read_by(reader_of("Europe/Berlin", "de")):
+        mail = adapter.render_mail("account/email/password_changed", "grace@acme.example", words)
+
+    assert "2026-11-22 23:17:03 UTC" in mail.body
 
 
 def test_sign_up_is_closed(adapter: AccountAdapter, rf: RequestFactory) -> None:

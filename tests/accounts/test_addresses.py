@@ -13,7 +13,7 @@ from allauth.account.utils import filter_users_by_email
 from django.core import mail, signing
 from django.core.cache import cache
 
-from accounts.forms import UserForm
+from accounts.forms.users import UserForm
 from accounts.models import User
 from accounts.services.users import (
     EmailLinkIsDead,

@@ -41,7 +41,8 @@ def main_of(response: Answer) -> str:
 
 
 def faults_in(response: Answer) -> list[str]:
-    return [words_of(fault) for fault in re.findall(r'<div class="invalid-feedback[^>]*>.*?</div>', html_of(response))]
+    faults = re.findall(r'<div class="invalid-feedback[^>]*>.*?</div>', html_of(response, 422))
+    return [words_of(fault) for fault in faults]
 
 
 def said(response: Any) -> list[str]:  # noqa: ANN401  # as Django's client answers
@@ -218,14 +219,14 @@ def test_what_is_wrong_stands_beside_its_field(
     foreign = faults_in(unknown)
     assert foreign[0] == "This field is required."
     assert "There is no user nobody@acme.example here." in foreign[1]
-    assert f"There is no user {stranger.username} here." in html_of(unknown)
-    assert html_of(unknown).count("is not one of the available choices.") == 2
-    assert "Katherine Johnson is inactive." in html_of(refused)
-    assert "Grace Hopper needs View Setup and Configuration on the profile Standard User" in html_of(refused)
-    assert "Sales Clerk is below Sales, which is in this group already" in html_of(refused)
+    assert f"There is no user {stranger.username} here." in html_of(unknown, 422)
+    assert html_of(unknown, 422).count("is not one of the available choices.") == 2
+    assert "Katherine Johnson is inactive." in html_of(refused, 422)
+    assert "Grace Hopper needs View Setup and Configuration on the profile Standard User" in html_of(refused, 422)
+    assert "Sales Clerk is below Sales, which is in this group already" in html_of(refused, 422)
     # What the database says comes last.
     name_taken = "A delegated group of this name is there already."
-    assert (name_taken in html_of(refused), name_taken in html_of(taken)) == (False, True)
+    assert (name_taken in html_of(refused, 422), name_taken in html_of(taken, 422)) == (False, True)
     assert DelegatedGroup.objects.count() == 2
 
 
@@ -249,7 +250,7 @@ def test_bad_input_is_told_and_nothing_is_saved(
 ) -> None:
     answer = client_of(ada).post(page_of(sales_group), form_of(sales_group, **{field: value, "login_access": ""}))
 
-    assert answer.status_code in {200, 409}
+    assert answer.status_code in {422, 409}
     assert words in answer.content.decode()
     sales_group.refresh_from_db()
     assert (sales_group.name, sales_group.login_access, sales_group.version) == ("Sales people", True, 1)
@@ -475,7 +476,7 @@ def test_delegate_creates_and_edits_a_user(
     mary = User.objects.get(username="mary@acme.example")
     edited = client.post(f"/setup/users/{mary.pk}/edit/", typed | {"role": sales_roles["Sales Clerk"].pk})
 
-    assert "This field is required." in html_of(without_role)
+    assert "This field is required." in html_of(without_role, 422)
     assert (created.status_code, edited.status_code) == (302, 302)
     mary.refresh_from_db()
     assert mary.role == sales_roles["Sales Clerk"]

@@ -391,7 +391,7 @@ def test_page_offers_the_six_durations_and_a_live_grant_shows_its_end(client_of:
 
     # That nothing was chosen yet reads "No Access", and saving the page again changes nothing.
     assert before == [("keep", "No Access", True), *DURATIONS]
-    assert after == [("keep", "Until 3 May 2126, 12:00", True), ("none", "No Access", False), *DURATIONS]
+    assert after == [("keep", "Until 2126-05-03 12:00 UTC", True), ("none", "No Access", False), *DURATIONS]
 
 
 def test_save_gives_keeps_and_revokes(client_of: "ClientOf", grace: User) -> None:

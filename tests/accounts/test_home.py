@@ -62,6 +62,7 @@ def test_home_says_what_one_may_do_and_leads_there(client_of: "ClientOf", audrey
     assert cards == [
         [
             "Users",
+            "Profiles",
             "Roles",
             "Login Access Policies",
             "Login Access Grants",

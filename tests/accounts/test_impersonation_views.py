@@ -15,6 +15,8 @@ from orgs.http import Origin
 from orgs.models import AuditEvent, LoginAccessPolicy, Organization, SessionSettings
 from tests.queries import captured_queries
 
+from .reading import words_of
+
 pytestmark = pytest.mark.urls("tests.probe")
 
 SESSION, RETURN = "portal_session", "portal_return"
@@ -323,11 +325,22 @@ def test_leave_ends_at_the_users_page_after_signing_in_again(inside: PortalClien
     assert response.headers["Location"] == back_at(grace)
 
 
-@pytest.mark.parametrize("method", ["get", "head", "options", "put", "patch", "delete"])
+@pytest.mark.parametrize("method", ["options", "put", "patch", "delete"])
 def test_leave_is_a_post(inside: PortalClient, method: str) -> None:
     response = getattr(inside, method)("/logout/")
 
-    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert who(inside) == "Grace Hopper"
+
+
+def test_address_of_leaving_shows_the_button_and_ends_nothing(
+    inside: PortalClient, client_of: Callable[[User], PortalClient], grace: User, anonymous: PortalClient
+) -> None:
+    worn, own, nobody = (client.get("/logout/") for client in (inside, client_of(grace), anonymous))
+
+    assert "Log out as Grace Hopper? The visit ends." in words_of(worn.content.decode())
+    assert "Log out? You are logged in as Grace Hopper." in words_of(own.content.decode())
+    assert (nobody.status_code, nobody.headers["Location"]) == (302, "/login/")
     assert who(inside) == "Grace Hopper"
 
 
@@ -454,6 +467,9 @@ def test_signing_out_twice_is_signing_out(at_work: PortalClient) -> None:
         ),
         ("parent_session_ended", "Your session has ended. Log in again to go on."),
         ("ended_by_administrator", "Your session has ended: an administrator ended it. Log in again to go on."),
+        ("ended_by_oneself", "Your session has ended: you ended it from another session. Log in again to go on."),
+        ("signed_out", "Your session has ended: you logged out. Log in again to go on."),
+        ("grant_expired", "Your session has ended: the user's grant ran out. Log in again to go on."),
         ("idle", "Your session has ended: there was no activity for too long. Log in again to go on."),
         ("actor_frozen", "Your session has ended: your account was frozen. Ask your administrator."),
         ("actor_deactivated", "Your session has ended: your account was deactivated. Ask your administrator."),

@@ -216,9 +216,15 @@ def test_signing_out_without_a_session_leads_to_the_login_page(browser: Browser,
     assert Session.objects.count() == 0
 
 
-@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize(("method", "location"), [("get", "/login/?next=/probe/"), ("post", "/login/")])
 def test_late_request_with_the_rotated_key_does_not_sign_the_winner_out(
-    any_user_login: Organization, ada: User, grace: User, client_of: ClientOf, browser: Browser, method: str
+    any_user_login: Organization,
+    ada: User,
+    grace: User,
+    client_of: ClientOf,
+    browser: Browser,
+    method: str,
+    location: str,
 ) -> None:
     winner = client_of(ada)
     late = with_key(browser(), key_of(winner))
@@ -226,7 +232,7 @@ def test_late_request_with_the_rotated_key_does_not_sign_the_winner_out(
 
     response = getattr(late, method)("/probe/")
 
-    assert (response.status_code, response.headers["Location"]) == (302, "/login/?next=/probe/")
+    assert (response.status_code, response.headers["Location"]) == (302, location)
     assert dict(response.cookies) == {}
     assert winner.get("/probe/").json()["user"] == "Grace Hopper"
 
@@ -319,7 +325,14 @@ OWN_ENDS = {
     "absolute limit": OwnEnd(long_ago(created_at=12 * HOUR), EndCause.TIME_LIMIT),
     "address": OwnEnd(lambda _: SessionSettings.objects.update(lock_to_address=True), EndCause.ADDRESS_CHANGED),
     "removed": OwnEnd(
-        lambda user: end_session(Session.objects.get(user=user), origin=Origin()), EndCause.PARENT_SESSION_ENDED
+        lambda user: end_session(
+            Session.objects.get(user=user), cause=EndCause.ENDED_BY_ADMINISTRATOR, origin=Origin()
+        ),
+        EndCause.ENDED_BY_ADMINISTRATOR,
+    ),
+    # As before it was written down why.
+    "nobody knows": OwnEnd(
+        lambda user: Session.objects.filter(user=user).update(ended_at=timezone.now()), EndCause.PARENT_SESSION_ENDED
     ),
 }
 
@@ -334,9 +347,11 @@ def test_own_session_ends_where_its_right_was_lost(
     response = client.get("/probe/?q=1")
     again = client.get("/probe/")
 
-    query = urlencode({"next": "/probe/?q=1", "ended": cause.value})
+    query, later = (urlencode({"next": path, "ended": cause.value}) for path in ("/probe/?q=1", "/probe/"))
     assert (response.status_code, response.headers["Location"], ran) == (302, f"/login/?{query}", [])
-    assert (again.status_code, dict(response.cookies), dict(again.cookies)) == (302, {}, {})
+    # Its row keeps why, for the next tab.
+    assert (again.status_code, again.headers["Location"]) == (302, f"/login/?{later}")
+    assert (dict(response.cookies), dict(again.cookies)) == ({}, {})
     assert Session.objects.get(user=grace).ended_at is not None
 
 
@@ -352,6 +367,15 @@ def test_write_after_ones_own_session_ended_is_refused(
 
     assert (response.status_code, later.status_code, ran) == (403, 403, [])
     assert b"Nothing was saved." in response.content
+
+
+def test_write_after_an_end_that_nobody_knows_of_names_no_cause(grace: User, client_of: ClientOf) -> None:
+    client = client_of(grace)
+    Session.objects.filter(user=grace).update(ended_at=timezone.now())
+
+    response = client.post("/probe/")
+
+    assert (response.status_code, response.context["why_ended"]) == (403, "")
 
 
 def test_open_page_after_ones_own_session_ended_is_nobodys(grace: User, client_of: ClientOf) -> None:
@@ -864,3 +888,27 @@ def test_no_statement_holds_a_key(inside: Inside) -> None:
         inside.client.get("/probe/")
 
     assert not [query for query in context.captured_queries if key_of(inside.client) in query["sql"]]
+
+
+# --- nobody ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("referer", "location"),
+    [
+        ("http://testserver/setup/users/7/?back=%2F", "/login/?next=%2Fsetup%2Fusers%2F7%2F%3Fback%3D%252F"),
+        ("https://elsewhere.example/setup/", "/login/"),
+        ("", "/login/"),
+    ],
+)
+def test_write_of_nobody_leads_to_sign_in_and_back_to_the_page_of_the_form(
+    anonymous: PortalClient, db: None, referer: str, location: str
+) -> None:
+    """The address that it was sent to may take nothing but what is sent, and have no page to come back to."""
+    answer = anonymous.post("/setup/users/7/freeze/", headers={"Referer": referer} if referer else {})
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, location)
+
+
+def test_page_that_nobody_asks_for_is_come_back_to(anonymous: PortalClient, db: None) -> None:
+    assert anonymous.get("/probe/?q=1").headers["Location"] == "/login/?next=/probe/%3Fq%3D1"

@@ -1,6 +1,7 @@
 """Roles in Setup: the tree, a new role, rename and move."""
 
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,8 +34,17 @@ def edit_of(role: Role) -> str:
     return f"{ROLES}{role.pk}/edit/"
 
 
-def rows_of(response: Any) -> list[str]:  # noqa: ANN401  # as Django's client answers
-    return [words_of(row) for row in re.findall(r"<tr>.*?</tr>", html_of(response), re.DOTALL)[1:]]
+def tree_in(response: Any) -> list[tuple[int, str]]:  # noqa: ANN401  # as Django's client answers
+    """Return the tree as the nested lists of a page have it: how deep each role stands, and what its line says."""
+    (part,) = re.findall(r'<ul class="panel role-tree".*?(?=<nav|<p class="why"|</main>)', html_of(response), re.DOTALL)
+    tokens = re.findall(r'<ul|</ul>|<div class="role-row">.*?</div>', part, re.DOTALL)
+    depths = accumulate({"<ul": 1, "</ul>": -1}.get(token, 0) for token in tokens)
+    assert part.count("<li") == part.count("</li>")
+    return [(depth, words_of(token)) for depth, token in zip(depths, tokens, strict=True) if "role-row" in token]
+
+
+def place_of(role: Role) -> str:
+    return f"{ROLES}?role={role.pk}#role-{role.pk}"
 
 
 def choices_in(response: Any) -> list[str]:  # noqa: ANN401  # as above
@@ -42,8 +52,9 @@ def choices_in(response: Any) -> list[str]:  # noqa: ANN401  # as above
     return [words_of(option) for option in re.findall(r"<option.*?</option>", html_of(response), re.DOTALL)]
 
 
-def chosen_in(response: Any) -> list[str]:  # noqa: ANN401  # as above
-    return [words_of(one) for one in re.findall(r"<option[^>]* selected.*?</option>", html_of(response), re.DOTALL)]
+def chosen_in(response: Any, status: int = 200) -> list[str]:  # noqa: ANN401  # as above
+    page = html_of(response, status)
+    return [words_of(one) for one in re.findall(r"<option[^>]* selected.*?</option>", page, re.DOTALL)]
 
 
 def tree_of(organization: "Organization") -> list[tuple[int, str]]:
@@ -54,17 +65,35 @@ def tree_of(organization: "Organization") -> list[tuple[int, str]]:
 
 
 def test_list_shows_the_tree_of_ones_own_organization(
-    client_of: "ClientOf", ada: User, audrey: User, sales_roles: "Roles"
+    client_of: "ClientOf", ada: User, audrey: User, make: "Callable[..., User]", sales_roles: "Roles"
 ) -> None:
     RoleFactory.create(name="Another's")
+    for name in ("Rosalind", "Emmy"):
+        make(name, "X", role=sales_roles["Sales Clerk"])
     to_change, to_read = (client_of(person).get(ROLES) for person in (ada, audrey))
 
-    read = ["Sales 1 –", "– Sales Manager 2 Sales", "– – Sales Clerk 3 Sales Manager", "Engineering 1 –"]
-    assert rows_of(to_read) == read
-    assert rows_of(to_change) == [f"Edit New role below {row}" for row in read]
-    assert (">New role</a>" in html_of(to_change), ">New role</a>" in html_of(to_read)) == (True, False)
-    assert f'href="{NEW}?below={sales_roles["Sales"].pk}" aria-label="New role below Sales"' in html_of(to_change)
-    assert f'href="{edit_of(sales_roles["Sales"])}" aria-label="Edit Sales"' in html_of(to_change)
+    assert tree_in(to_read) == [
+        (1, "Sales 0 users"),
+        (2, "Sales Manager 0 users"),
+        (3, "Sales Clerk 2 users in Sales Clerk"),
+        (1, "Engineering 0 users"),
+    ]
+    assert tree_in(to_change) == [(depth, f"{line} New below Delete") for depth, line in tree_in(to_read)]
+    page, clerk = html_of(to_change), sales_roles["Sales Clerk"]
+    assert (">New role</a>" in page, ">New role</a>" in html_of(to_read)) == (True, False)
+    assert (page.count("role_tree.js"), html_of(to_read).count("role_tree.js")) == (1, 0)
+    assert f'href="{NEW}?below={clerk.pk}" aria-label="New role below Sales Clerk"' in page
+    assert f'href="{ROLES}{clerk.pk}/delete/" aria-label="Delete Sales Clerk"' in page
+    assert f'id="role-{clerk.pk}" href="{edit_of(clerk)}" data-move="{ROLES}{clerk.pk}/move/">Sales Clerk</a>' in page
+    assert f'href="/setup/users/?role={clerk.pk}">2 users' in page
+    assert [words_of(one) for one in re.findall(r"<summary>.*?</summary>", page)] == [
+        "1 role below Sales",
+        "1 role below Sales Manager",
+    ]
+
+
+def test_list_names_no_users_to_whoever_sees_none(client_of: "ClientOf", barbara: User, rosalind: User) -> None:
+    assert (3, "Sales Clerk 1 user") in tree_in(client_of(barbara).get(ROLES))
 
 
 def test_list_without_roles_says_what_they_are(client_of: "ClientOf", ada: User) -> None:
@@ -81,25 +110,51 @@ def test_list_asks_the_same_two_queries_however_many_roles(client_of: "ClientOf"
     with captured_queries() as queries:
         response = client.get(ROLES)
 
-    assert len(rows_of(response)) == rows
-    # Who is it; the roles.
+    assert len(tree_in(response)) == rows
+    # Who is it; the roles, with how many have each.
     assert len(queries) == 2
 
 
-def test_list_is_paged_and_a_page_says_what_its_first_role_is_below(client_of: "ClientOf", ada: User) -> None:
-    top = RoleFactory.create(organization=ada.organization, name="Top")
-    for number in range(50):
-        RoleFactory.create(organization=ada.organization, name=f"Role {number:02}", parent=top)
-    client = client_of(ada)
+@pytest.fixture
+def wide(acme: "Organization") -> list[Role]:
+    """A tree of 130 roles: Top, Middle below it, 126 below that, and two more at the end."""
+    top = RoleFactory.create(organization=acme, name="Top")
+    middle = RoleFactory.create(organization=acme, name="Middle", parent=top)
+    many = [RoleFactory.create(organization=acme, name=f"Role {number:03}", parent=middle) for number in range(126)]
+    last = RoleFactory.create(organization=acme, name="Last", parent=top)
+    return [top, middle, *many, last, RoleFactory.create(organization=acme, name="Beside")]
+
+
+def test_list_is_paged_and_a_page_shows_what_its_first_role_is_below(
+    client_of: "ClientOf", audrey: User, wide: list[Role]
+) -> None:
+    client = client_of(audrey)
 
     first = client.get(ROLES)
     following = re.search(r'href="([^"]*)" rel="next"', html_of(first))
     assert following
-    second = client.get(following[1])
+    with captured_queries() as queries:
+        second = client.get(following[1])
 
-    assert rows_of(first)[-1] == "Edit New role below – Role 48 2 Top"
-    assert rows_of(second) == ["Edit New role below – Role 49 2 Top"]
+    assert (len(tree_in(first)), tree_in(first)[-1]) == (100, (3, "Role 097 0 users"))
+    assert tree_in(second)[:3] == [(1, "Top (continued)"), (2, "Middle (continued)"), (3, "Role 098 0 users")]
+    assert tree_in(second)[-3:] == [(3, "Role 125 0 users"), (2, "Last 0 users"), (1, "Beside 0 users")]
     assert 'rel="prev"' in html_of(second)
+    # As above, and those above the first.
+    assert len(queries) == 3
+
+
+def test_address_of_a_role_leads_to_the_page_that_has_it(
+    client_of: "ClientOf", audrey: User, stranger: User, wide: list[Role]
+) -> None:
+    client, elsewhere = client_of(audrey), RoleFactory.create(organization=stranger.organization)
+    near, far, foreign, odd = (
+        tree_in(client.get(ROLES, {"role": asked})) for asked in (wide[99].pk, wide[-1].pk, elsewhere.pk, "zebra")
+    )
+
+    assert (near[0], near[99]) == ((1, "Top 0 users"), (3, "Role 097 0 users"))
+    assert (far[:2], far[-1]) == ([(1, "Top (continued)"), (2, "Middle (continued)")], (1, "Beside 0 users"))
+    assert near == foreign == odd
 
 
 def test_guest_of_a_visit_reads_the_tree(
@@ -113,7 +168,7 @@ def test_guest_of_a_visit_reads_the_tree(
     pages = [html_of(client.get(ROLES)) for client in (by_guest, by_administrator)]
 
     assert ["Sales Clerk" in page for page in pages] == [True, True]
-    assert [">Edit</a>" in page for page in pages] == [False, True]
+    assert ["role_tree.js" in page for page in pages] == [False, True]
 
 
 # --- new ---------------------------------------------------------------------------------------------------------
@@ -126,7 +181,7 @@ def test_role_is_created_at_the_top_and_below_another(client_of: "ClientOf", ada
     sales = Role.objects.get()
     below = client.post(NEW, {"name": "Reps", "below": sales.pk})
 
-    assert (answer.status_code, answer.headers["Location"]) == (302, ROLES)
+    assert (answer.status_code, answer.headers["Location"]) == (302, place_of(sales))
     assert said(answer) == ["The role Sales people has been created."]
     assert (below.status_code, tree_of(acme)) == (302, [(1, "Sales people"), (2, "Reps")])
 
@@ -184,7 +239,7 @@ def test_what_is_wrong_stands_beside_its_field(
     assert [faults_in(answer) for answer in answers] == [[fault], [fault]]
     assert tree_of(acme) == before
     field = "below" if "below" in typed else "name"
-    assert all(f'id="id_{field}_error"' in html_of(answer) for answer in answers)
+    assert all(f'id="id_{field}_error"' in html_of(answer, 422) for answer in answers)
 
 
 def test_name_of_eighty_characters_is_taken(client_of: "ClientOf", ada: User, acme: "Organization") -> None:
@@ -227,7 +282,7 @@ def test_role_is_renamed_and_moved_in_one_save(
         edit_of(sales_roles["Sales Manager"]), {"name": "Leads", "below": sales_roles["Engineering"].pk}
     )
 
-    assert (answer.status_code, answer.headers["Location"]) == (302, ROLES)
+    assert (answer.status_code, answer.headers["Location"]) == (302, place_of(sales_roles["Sales Manager"]))
     assert said(answer) == ["The role Leads has been saved."]
     assert tree_of(acme) == [(1, "Sales"), (1, "Engineering"), (2, "Leads"), (3, "Sales Clerk")]
 
@@ -296,7 +351,7 @@ def test_name_that_is_taken_keeps_the_role_where_it_is(
     )
 
     assert faults_in(answer) == ["A role of this name is there already."]
-    assert chosen_in(answer) == ["Engineering"]
+    assert chosen_in(answer, 422) == ["Engineering"]
     assert tree_of(acme) == before
 
 
@@ -317,6 +372,100 @@ def test_move_out_of_a_delegates_reach_ends_the_visit(
     client.post(path, {"name": "Clerk", "below": sales_roles["Engineering"].pk})
 
     assert (within, Impersonation.objects.get().end_cause) == ("", EndCause.OUT_OF_REACH)
+
+
+# --- move by keys ------------------------------------------------------------------------------------------------
+
+
+def move_of(role: Role) -> str:
+    return f"{ROLES}{role.pk}/move/"
+
+
+def test_role_is_moved_below_another_and_to_the_top(
+    client_of: "ClientOf", ada: User, acme: "Organization", sales_roles: "Roles"
+) -> None:
+    client, clerk = client_of(ada), sales_roles["Sales Clerk"]
+
+    below = client.post(move_of(clerk), {"below": sales_roles["Engineering"].pk})
+    trees = [tree_of(acme)]
+    top = client.post(move_of(clerk), {"below": ""})
+    trees.append(tree_of(acme))
+
+    assert [(answer.status_code, answer.headers["Location"]) for answer in (below, top)] == [(302, place_of(clerk))] * 2
+    assert [said(answer) for answer in (below, top)] == [
+        ["Sales Clerk is below Engineering now."],
+        ["Sales Clerk is below Engineering now.", "Sales Clerk is at the top now."],
+    ]
+    assert trees == [
+        [(1, "Sales"), (2, "Sales Manager"), (1, "Engineering"), (2, "Sales Clerk")],
+        [(1, "Sales"), (2, "Sales Manager"), (1, "Engineering"), (1, "Sales Clerk")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("below", "words"),
+    [
+        ("Sales Clerk", "Sales cannot be moved below Sales Clerk, which is Sales itself or below it."),
+        ("Sales", "Sales cannot be moved below Sales, which is Sales itself or below it."),
+        ("gone", "Sales was not moved. There is no such role to put it below any more."),
+    ],
+)
+def test_move_that_cannot_be_says_so_above_the_tree_as_it_is(
+    client_of: "ClientOf", ada: User, acme: "Organization", sales_roles: "Roles", below: str, words: str
+) -> None:
+    before = tree_of(acme)
+    to = sales_roles[below].pk if below in sales_roles else 10**17
+
+    answer = client_of(ada).post(move_of(sales_roles["Sales"]), {"below": to})
+
+    assert (answer.status_code, tree_of(acme)) == (422, before)
+    assert words in main_of_refused(answer)
+    assert 'id="roles"' in answer.content.decode()
+
+
+def main_of_refused(response: Any) -> str:  # noqa: ANN401  # as above
+    return words_of(html_of(response, 422).partition("<main")[2])
+
+
+# --- delete ------------------------------------------------------------------------------------------------------
+
+
+def delete_of(role: Role) -> str:
+    return f"{ROLES}{role.pk}/delete/"
+
+
+def test_role_is_deleted_after_it_was_asked(
+    client_of: "ClientOf", ada: User, acme: "Organization", sales_roles: "Roles"
+) -> None:
+    client, clerk = client_of(ada), sales_roles["Sales Clerk"]
+
+    asked = client.get(delete_of(clerk))
+    before = tree_of(acme)
+    deleted = client.post(delete_of(clerk))
+
+    assert "Delete Sales Clerk? Nobody has this role" in main_of(asked)
+    assert (3, "Sales Clerk") in before
+    assert (deleted.status_code, deleted.headers["Location"]) == (302, ROLES)
+    assert said(deleted) == ["The role Sales Clerk has been deleted."]
+    assert tree_of(acme) == [(1, "Sales"), (2, "Sales Manager"), (1, "Engineering")]
+
+
+def test_role_on_which_something_hangs_says_what_and_leads_there(
+    client_of: "ClientOf", ada: User, rosalind: User, sales_roles: "Roles"
+) -> None:
+    client, clerk = client_of(ada), sales_roles["Sales Clerk"]
+
+    asked, sent = client.get(delete_of(clerk)), client.post(delete_of(clerk))
+
+    words = "Sales Clerk cannot be deleted. There are users in the role Sales Clerk. Give them another role first."
+    assert words in main_of(asked)
+    assert words in main_of_refused(sent)
+    assert f'href="/setup/users/?role={clerk.pk}">Users in Sales Clerk</a>' in html_of(asked)
+    assert 'type="submit">Delete' not in html_of(asked)
+    assert Role.objects.filter(pk=clerk.pk).exists()
+
+
+# --- a customer's first steps ------------------------------------------------------------------------------------
 
 
 def test_new_customer_comes_from_no_role_to_a_group_that_reaches_someone(

@@ -13,12 +13,19 @@ from accounts.services.profiles import (
     ExternalHoldsNothing,
     NoCustomProfiles,
     PermissionNeeded,
+    ProfileAct,
+    ProfileChangedMeanwhile,
     ProfileInUse,
     StandardProfileFixed,
+    Ticks,
     clone_profile,
     create_standard_profiles,
     delete_profile,
+    refusal_of,
+    refusal_to_untick,
+    shared_refusal_of,
     update_profile,
+    version_of,
 )
 from orgs.editions import Edition
 from orgs.http import Origin
@@ -291,6 +298,95 @@ def test_guest_of_a_visit_changes_no_profile(clerks: Profile, ada: User, barbara
         with pytest.raises(RefusedToGuest):
             act(replace(inside, is_limited=True))
         act(inside)
+
+
+# --- two at once -------------------------------------------------------------------------------------------------
+
+
+def test_second_of_two_who_save_is_told(clerks: Profile, ada: User, alan: User) -> None:
+    read = version_of(clerks)
+    update_profile(clerks, name="Typists", permissions={P.VIEW_SETUP}, origin=origin_of(alan), version=read)
+
+    with pytest.raises(ProfileChangedMeanwhile, match=r"Alan Turing changed Typists meanwhile\.") as refused:
+        update_profile(clerks, name="Clerks", permissions=(), origin=origin_of(ada), version=read)
+
+    now = refused.value.profile
+    assert (now.name, set(now.permissions)) == ("Typists", {P.VIEW_SETUP})
+    saved = update_profile(clerks, name="Clerks", permissions=(), origin=origin_of(ada), version=version_of(now))
+    assert (saved.profile.name, saved.profile.permissions) == ("Clerks", frozenset())
+
+
+# --- what a tick comes to ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "too", "words"),
+    [
+        (set(), (), ""),
+        ({P.VIEW_SETUP, P.MANAGE_ROLES}, (), ""),
+        (
+            {P.MANAGE_ROLES},
+            (P.VIEW_SETUP,),
+            "Also ticked: View Setup and Configuration, because Manage Roles needs it.",
+        ),
+        (
+            {P.FREEZE_USERS},
+            (P.VIEW_SETUP, P.VIEW_ALL_USERS),
+            "Also ticked: View Setup and Configuration and View All Users, because Freeze Users needs them.",
+        ),
+        (
+            {P.MANAGE_ROLES, P.MODIFY_ALL_DATA, P.VIEW_ALL_DATA, P.CUSTOMIZE_APPLICATION},
+            (P.VIEW_SETUP,),
+            "Also ticked: View Setup and Configuration, because Manage Roles and Customize Application need it.",
+        ),
+    ],
+)
+def test_what_comes_along_is_said_with_what_needs_it(
+    asked: set[Permission], too: tuple[Permission, ...], words: str
+) -> None:
+    ticks = Ticks.of(asked)
+
+    assert (set(ticks.permissions), ticks.too, ticks.words) == (asked | set(too), too, words)
+
+
+def test_what_others_need_is_not_unticked_and_they_are_named() -> None:
+    ticked = {P.MANAGE_ROLES, P.VIEW_ALL_DATA}
+
+    assert str(refusal_to_untick(P.VIEW_SETUP, ticked)) == (
+        "View Setup and Configuration cannot be taken away: Manage Roles needs it."
+    )
+    assert str(refusal_to_untick(P.VIEW_SETUP, {P.MANAGE_ROLES, P.VIEW_ALL_USERS})) == (
+        "View Setup and Configuration cannot be taken away: View All Users and Manage Roles need it."
+    )
+    assert refusal_to_untick(P.MANAGE_PROFILES, ticked) is None
+
+
+# --- why not -----------------------------------------------------------------------------------------------------
+
+
+def test_buttons_are_told_what_the_services_would_say(
+    profiles: dict[str, Profile], clerks: Profile, bosses: Profile, ada: User, hedy: User, audrey: User
+) -> None:
+    def refusals(profile: Profile, user: User, *, is_limited: bool = False) -> list[str]:
+        origin = replace(origin_of(user), is_limited=is_limited)
+        found = [refusal_of(act, profile, origin=origin) for act in ProfileAct]
+        return ["" if one is None else type(one).__name__ for one in found]
+
+    assert refusals(clerks, ada) == ["", "", ""]
+    assert refusals(clerks, hedy) == ["", "", ""]
+    assert refusals(clerks, audrey) == ["PermissionMissing"] * 3
+    assert refusals(clerks, ada, is_limited=True) == ["RefusedToGuest"] * 3
+    assert refusals(profiles["Read Only"], ada) == ["", "StandardProfileFixed", "StandardProfileFixed"]
+    assert refusals(bosses, ada) == ["", "", ""]
+    assert refusals(bosses, hedy) == ["ModifyAllDataNeeded"] * 3
+
+
+def test_edition_without_profiles_of_its_own_refuses_clones_alone(acme: "Organization", ada: User) -> None:
+    acme.edition = Edition.GROUP
+
+    refusals = [shared_refusal_of(act, acme, origin=origin_of(ada)) for act in ProfileAct]
+
+    assert [type(one) for one in refusals] == [NoCustomProfiles, type(None), type(None)]
 
 
 # --- delete ------------------------------------------------------------------------------------------------------

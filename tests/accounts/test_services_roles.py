@@ -12,9 +12,11 @@ from accounts.services.guards import NameTaken, NotInOrganization
 from accounts.services.roles import (
     LEVELS,
     RoleBelowItself,
+    RoleInUse,
     RoleTooDeep,
     change_role,
     create_role,
+    delete_role,
     move_role,
     placed,
     rename_role,
@@ -22,7 +24,7 @@ from accounts.services.roles import (
 from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import PermissionMissing, RefusedToGuest
-from tests.factories import RoleFactory
+from tests.factories import DelegatedGroupFactory, RoleFactory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,3 +228,56 @@ def test_guest_of_a_visit_changes_no_role(ada: "User", barbara: "User", sales_ro
 
     move_role(clerk, parent=engineering, origin=inside)
     assert Role.objects.get_parent(Role.objects.get(pk=clerk.pk)) == engineering
+
+
+# --- delete ------------------------------------------------------------------------------------------------------
+
+
+def test_role_on_which_nothing_hangs_is_deleted(
+    acme: "Organization", ada: "User", sales_roles: dict[str, Role]
+) -> None:
+    delete_role(sales_roles["Sales Clerk"], origin=origin_of(ada))
+    delete_role(sales_roles["Engineering"], origin=origin_of(ada))
+
+    assert tree_of(acme) == [(1, "Sales"), (2, "Sales Manager")]
+    assert Role.objects.get(name="Sales Manager").numchild == 0
+    assert trail() == [
+        ("Deleted role Sales Clerk", {"name": "Sales Clerk", "below": "Sales Manager"}, {}),
+        ("Deleted role Engineering", {"name": "Engineering", "below": ""}, {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Sales Manager", "There are roles below Sales Manager. Move or delete them first."),
+        ("Sales Clerk", "There are users in the role Sales Clerk. Give them another role first."),
+        (
+            "Engineering",
+            "The delegated group Builders administers the role Engineering. Take it out of the group first.",
+        ),
+    ],
+)
+def test_role_that_is_used_is_kept(
+    acme: "Organization", ada: "User", rosalind: "User", sales_roles: dict[str, Role], name: str, words: str
+) -> None:
+    DelegatedGroupFactory.create(organization=acme, name="Builders", roles=[sales_roles["Engineering"]])
+    before = tree_of(acme)
+
+    with pytest.raises(RoleInUse) as refused:
+        delete_role(sales_roles[name], origin=origin_of(ada))
+
+    assert (str(refused.value), tree_of(acme), trail()) == (words, before, [])
+
+
+def test_role_is_deleted_by_whoever_manages_roles_of_the_same_organization(
+    audrey: "User", ada: "User", stranger: "User", sales_roles: dict[str, Role]
+) -> None:
+    elsewhere = RoleFactory.create(organization=stranger.organization)
+
+    with pytest.raises(PermissionMissing, match="Manage Roles"):
+        delete_role(sales_roles["Engineering"], origin=origin_of(audrey))
+    with pytest.raises(NotInOrganization):
+        delete_role(elsewhere, origin=origin_of(ada))
+    with pytest.raises(RefusedToGuest):
+        delete_role(sales_roles["Engineering"], origin=replace(origin_of(ada), impersonation_id=1, is_limited=True))

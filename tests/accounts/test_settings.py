@@ -21,6 +21,7 @@ def tiles_of(response: Answer) -> list[tuple[str, str]]:
     return [(words, url) for url, words in found]
 
 
+PERSONAL = ("Personal settings", "/settings/personal/")
 GRANT = ("Grant Account Login Access", "/settings/login-access/")
 PASSWORD = ("Change password", "/account/password/change/")
 READ = [
@@ -37,7 +38,7 @@ def test_tiles_lead_to_ones_settings(
     inside = browser()
     inside.login_as(grace, actor=ada)
 
-    assert tiles_of(client_of(grace).get("/settings/")) == [GRANT, *READ, PASSWORD]
+    assert tiles_of(client_of(grace).get("/settings/")) == [PERSONAL, GRANT, *READ, PASSWORD]
     # What is refused inside is not offered there.
     assert tiles_of(inside.get("/settings/")) == READ
     ends = "A visit that goes on can be ended there."
@@ -45,7 +46,7 @@ def test_tiles_lead_to_ones_settings(
 
 
 def test_external_users_have_no_grant_page(client_of: "ClientOf", margaret: "User") -> None:
-    assert tiles_of(client_of(margaret).get("/settings/")) == [*READ, PASSWORD]
+    assert tiles_of(client_of(margaret).get("/settings/")) == [PERSONAL, *READ, PASSWORD]
 
 
 def test_every_tile_opens(client_of: "ClientOf", grace: "User") -> None:

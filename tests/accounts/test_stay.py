@@ -89,6 +89,17 @@ def test_what_is_far_away_is_told_with_its_day(adas: "PortalClient") -> None:
     assert told_by(adas)["words"] == "Without activity you are signed out at 2026-03-03 01:00 UTC."
 
 
+def test_when_it_ends_is_told_as_the_reader_has_chosen(adas: "PortalClient", ada: "User") -> None:
+    ada.time_zone, ada.date_language = "Europe/Berlin", "de"
+    ada.save()
+
+    near = told_by(adas)["words"]
+    SessionSettings.objects.update(idle_minutes=780, absolute_hours=24)
+
+    assert near == "Without activity you are signed out at 15:00 CET."
+    assert told_by(adas)["words"] == "Without activity you are signed out at 03.03.2026, 02:00 CET."
+
+
 @pytest.mark.parametrize(
     ("ends_at", "forces", "words"),
     [

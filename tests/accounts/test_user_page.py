@@ -9,7 +9,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from accounts.models import Impersonation, Login, LoginAccessGrant, Session, User
+from accounts.models import DelegatedGroup, Impersonation, Login, LoginAccessGrant, Session, User
 from accounts.presence import browser_words, length_in_words
 from orgs.models import AuditEvent, SessionSettings, SupportAccess
 from orgs.permissions import Permission
@@ -279,7 +279,7 @@ def test_session_that_a_limit_has_ended_is_nobodys(
 
     assert section_of(response, "Who is there now") == "Nobody."
     assert section_of(response, "Sessions") == "No session goes on."
-    assert section_of(response, "Logged in as Grace Hopper").endswith("There was no activity for too long")
+    assert "There was no activity for too long" in section_of(response, "Logged in as Grace Hopper")
 
 
 def test_visit_past_its_end_that_nobody_closed_counts_as_over(
@@ -294,7 +294,7 @@ def test_visit_past_its_end_that_nobody_closed_counts_as_over(
     assert section_of(response, "Who is there now") == "Nobody."
     assert section_of(response, "Logged in as Grace Hopper") == (
         "Who Started Lasted Why Access Ended Ada Lovelace Administrators Can Log in as Any User "
-        "1 hour ago 1 hour – Full access The time limit was reached"
+        "1 hour ago 1 hour – Full access The time limit was reached Every visit in this account, in Impersonations"
     )
 
 
@@ -310,7 +310,7 @@ def test_visit_that_ended_with_its_grant_says_so_before_anyone_closes_it(
 
     response = client_of(alan).get(page_of(grace))
 
-    assert section_of(response, "Logged in as Grace Hopper").endswith("The user's grant ran out")
+    assert "The user's grant ran out" in section_of(response, "Logged in as Grace Hopper")
 
 
 def test_lists_tell_visits_sessions_logins_and_changes(
@@ -340,7 +340,8 @@ def test_lists_tell_visits_sessions_logins_and_changes(
     ]
     assert section_of(response, "Logged in as Grace Hopper") == (
         "Who Started Lasted Why Access Ended Ada Lovelace Administrators Can Log in as Any User "
-        "just now less than a minute – Full access Logged in now"
+        "just now less than a minute – Full access Logged in now "
+        "Every visit in this account, in Impersonations"
     )
     assert section_of(response, "Sessions") == (
         "Type Person Source IP Browser Created Last active "
@@ -354,7 +355,7 @@ def test_lists_tell_visits_sessions_logins_and_changes(
     )
     assert section_of(response, "Changes") == (
         "Date User Action Delegate User just now Alan Turing Unfroze user Grace Hopper – "
-        "just now Alan Turing Froze user Grace Hopper –"
+        "just now Alan Turing Froze user Grace Hopper – Every event about Grace Hopper, in the trail"
     )
     keys = Session.objects.exclude(key_hash=None).values_list("key_hash", flat=True)
     assert not any(str(key) in html_of(response) for key in [*keys, *(s.public_id for s in Session.objects.all())])
@@ -428,12 +429,33 @@ def test_page_lists_live_grants_and_groups(
 
     page = client.get(page_of(grace))
 
-    assert before == ["No live grant.", "A delegate of no group."]
+    whole = "Grants of Grace Hopper in Login Access Grants"
+    assert before == [f"No live grant. {whole}", "A delegate of no group."]
     assert section_of(page, "Login Access Grants") == (
         f"Portal Support, granted just now, until {live.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
-        "Does not count now: Portal Support is available to administrators only."
+        f"Does not count now: Portal Support is available to administrators only. {whole}"
     )
     assert section_of(page, "Delegated Groups") == "North, with login access South"
+
+
+def test_every_list_of_the_page_leads_to_the_whole_list(client_of: "ClientOf", ada: User, grace: User) -> None:
+    client_of(grace)
+    client = client_of(ada)
+
+    page = html_of(client.get(page_of(grace)))
+
+    target = "person=grace%40acme.example&role=target"
+    whole = {
+        "Grants of Grace Hopper in Login Access Grants": "/setup/login-access-grants/?q=grace%40acme.example",
+        "Delegated Administration": "/setup/delegated-groups/",
+        "Every visit in this account, in Impersonations": f"/setup/impersonations/?{target}",
+        "Sessions of Grace Hopper in Session Management": "/setup/sessions/?person=grace%40acme.example",
+        "Login History of Grace Hopper": "/setup/login-history/?person=grace%40acme.example&role=user",
+        "Every event about Grace Hopper, in the trail": "/setup/audit-trail/?person=grace%40acme.example&role=about",
+    }
+    found = {words: unescape(url) for url, words in re.findall(r'<p><a href="([^"]*)">([^<]*)</a></p>', page)}
+    assert {words: found.get(words) for words in whole} == whole
+    assert {url: client.get(url).status_code for url in whole.values()} == dict.fromkeys(whole.values(), 200)
 
 
 def test_delegate_without_view_all_users_sees_no_grants(
@@ -498,7 +520,7 @@ def test_agents_visit_falls_idle_by_both_organizations_limits(
 
     now, over = section_of(page, "Who is there now"), section_of(page, "Logged in as Grace Hopper")
     assert ("has been logged in as Grace Hopper" in now, "Logged in now" in over) == (is_live, is_live)
-    assert over.endswith("There was no activity for too long") != is_live
+    assert ("There was no activity for too long" in over) != is_live
 
 
 def test_customers_see_of_an_agent_the_worn_session_alone(
@@ -708,20 +730,57 @@ def test_summary_says_what_one_may_do_and_why(client_of: "ClientOf", ada: User, 
     response = client_of(ada).get(page_of(audrey, "summary/"), {"back": "/setup/users/?q=a"})
 
     page = main_of(response)
-    assert "What Audrey Tang may do Everything below comes from the profile Read Only." in page
-    assert "View All Users Yes See every user of the organization, and live login access grants. Read Only" in page
+    assert "What Audrey Tang may do Permissions come from the profile Read Only." in page
+    assert "View All Users Yes See every user of the organization, and live login access grants. Profile Read" in page
     assert "Modify All Data No Change all data, and, with Manage Users, log in as other users. –" in page
     assert f'href="/setup/users/{audrey.pk}/?back=%2Fsetup%2Fusers%2F%3Fq%3Da">Back to Audrey Tang' in html_of(response)
 
 
-def test_summary_names_the_groups_of_a_delegate(client_of: "ClientOf", ada: User, barbara: User) -> None:
+def test_summary_tells_what_a_delegated_group_adds(
+    client_of: "ClientOf", ada: User, audrey: User, barbara: User, sales_group: DelegatedGroup
+) -> None:
     client = client_of(ada)
-    delegate = main_of(client.get(page_of(barbara, "summary/")))
+    page = client.get(page_of(barbara, "summary/"))
+    read = html_of(client_of(audrey).get(page_of(barbara, "summary/")))
     barbara.delegated_groups.clear()
     nobody = main_of(client.get(page_of(barbara, "summary/")))
 
-    words = "Beside that the user creates and edits others as a delegate of Sales people."
-    assert (words in delegate, "as a delegate of" in nobody) == (True, False)
+    words = (
+        "Sales people Creates and edits users In Sales and every role below Gives them the profiles Standard User "
+        "Login access Yes: may log in as them, as said below"
+    )
+    link = f'<a href="/setup/delegated-groups/{sales_group.pk}/">Sales people</a>'
+    assert (words in main_of(page), words in nobody) == (True, False)
+    assert "Barbara Liskov is in no delegated group." in nobody
+    assert (link in html_of(page), link in read) == (True, False)
+
+
+def test_summary_shows_a_delegate_no_more_than_a_user_s_own_ways(
+    client_of: "ClientOf", barbara: User, rosalind: User, ada: User
+) -> None:
+    """Who can log in as someone is for those who see all users."""
+    by_delegate, by_administrator = (
+        main_of(client_of(person).get(page_of(rosalind, "summary/"))) for person in (barbara, ada)
+    )
+
+    asked = "Who can log in as Rosalind Franklin"
+    assert (asked in by_delegate, asked in by_administrator) == (False, True)
+    assert "Nobody. To log in as users takes Modify All Data and Manage Users on the profile" in by_delegate
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_summary_asks_the_same_few_queries_however_many_groups(
+    client_of: "ClientOf", ada: User, barbara: User, groups: int
+) -> None:
+    for _ in range(groups - 1):
+        DelegatedGroupFactory.create(organization=ada.organization, delegates=[barbara], login_access=True)
+    client = client_of(ada)
+
+    with captured_queries() as queries:
+        client.get(page_of(barbara, "summary/"))
+
+    # Who is it; the user; the policy; groups, roles, profiles; grants, support; who can: profiles, people, reaches.
+    assert len(queries) == 11
 
 
 @pytest.mark.parametrize(
@@ -789,7 +848,7 @@ def test_bad_input_is_answered_beside_its_field(
 ) -> None:
     form = {**form_of(grace, **KEPT), field: value}
 
-    page = html_of(client_of(ada).post(page_of(grace, "edit/"), form))
+    page = html_of(client_of(ada).post(page_of(grace, "edit/"), form), 422)
 
     before, *errors = page.split('<div class="invalid-feedback d-block"')
     assert [words_of(f"<div{error.partition('</div>')[0]}") for error in errors] == [words]
@@ -843,7 +902,7 @@ def test_modify_all_data_is_not_offered_to_those_who_do_not_hold_it(
     crafted = client_of(hedy).post(page_of(grace, "edit/"), form_of(grace, profile=profiles["System Administrator"].pk))
 
     assert offered == [True, False]
-    assert "Select a valid choice." in html_of(crafted)
+    assert "Select a valid choice." in html_of(crafted, 422)
 
 
 @pytest.mark.parametrize("field", ["username", "email"])
@@ -891,7 +950,7 @@ def test_profile_of_a_new_user_must_be_chosen(client_of: "ClientOf", ada: User) 
     client = client_of(ada)
 
     page = html_of(
-        client.post("/setup/users/new/", typed(username="m@acme.example", email="m@acme.example", profile=""))
+        client.post("/setup/users/new/", typed(username="m@acme.example", email="m@acme.example", profile="")), 422
     )
 
     assert "Choose a profile" in page
@@ -903,7 +962,7 @@ def test_new_user_with_a_taken_name_is_told_beside_the_field(
 ) -> None:
     form = typed(username=stranger.username, email="m@acme.example", profile=profiles["Standard User"].pk)
 
-    page = html_of(client_of(ada).post("/setup/users/new/", form))
+    page = html_of(client_of(ada).post("/setup/users/new/", form), 422)
 
     assert "This username is taken. Usernames are unique everywhere, and ignore case." in page
     assert 'value="Jackson"' in page

@@ -1,7 +1,7 @@
 """The users list: what it shows, how it is narrowed, sorted and paged, and what stands where Login is missing."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def test_row_shows_every_column(client_of: "ClientOf", ada: User, dennis: User, 
         r'<td data-label="([^"]*)">(.*?)</td>', row_of(client_of(ada).get(USERS), "Dennis Ritchie"), re.DOTALL
     )
 
-    assert [(label, words_of(cell)) for label, cell in cells[1:]] == [
+    assert [(label, words_of(cell)) for label, cell in cells] == [
         ("Full Name", "Dennis Ritchie"),
         ("Alias", "dennis"),
         ("Username", "dennis@acme.example"),
@@ -88,6 +88,25 @@ def test_row_shows_every_column(client_of: "ClientOf", ada: User, dennis: User, 
         ("Profile", "Standard User"),
         ("Last Login", "3 days ago"),
     ]
+
+
+def test_more_columns_are_shown_where_the_address_asks_for_them(
+    client_of: "ClientOf", ada: User, grace: User, dennis: User
+) -> None:
+    User.objects.update(created_at=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    User.objects.filter(pk=grace.pk).update(modified_at=datetime(2026, 4, 2, 12, tzinfo=UTC))
+    client = client_of(ada)
+
+    page = client.get(USERS, {"columns": ["modified", "email", "created", "password"], "q": "e"})
+
+    def cells(name: str) -> list[str]:
+        return [words_of(cell) for cell in re.findall(r"<td [^>]*>(.*?)</td>", row_of(page, name), re.DOTALL)][-3:]
+
+    assert cells("Grace Hopper") == ["grace@acme.example", "2026-03-01", "2026-04-02"]
+    assert cells("Dennis Ritchie") == ["dennis@acme.example", "2026-03-01", "Never"]
+    assert re.findall(r'<th scope="col">([^<]*)</th>', html_of(page))[-3:] == ["E-mail", "Created", "Last Modified"]
+    assert link_to(page, "Active") == "/setup/users/?view=active&q=e&columns=email,created,modified"
+    assert html_of(page).count(' checked hx-get="/setup/users/"') == 3
 
 
 def test_names_are_escaped(client_of: "ClientOf", ada: User, make: "Make") -> None:
@@ -200,9 +219,99 @@ def test_no_match_and_nobody_are_said_apart(client_of: "ClientOf", ada: User) ->
     no_match = html_of(client.get(USERS, {"view": "active", "q": "zebra"}))
     nobody = html_of(client.get(USERS, {"view": "frozen"}))
 
-    assert ("No user matches." in no_match, "Nobody is here." in no_match) == (True, False)
+    assert ("No user matches." in no_match, "Nobody is frozen." in no_match) == (True, False)
     assert 'href="/setup/users/?view=active">Clear search' in no_match
-    assert ("No user matches." in nobody, "Nobody is here." in nobody) == (False, True)
+    assert ("No user matches." in nobody, "Nobody is frozen." in nobody) == (False, True)
+
+
+def empty_in(response: Answer) -> tuple[str, str]:
+    """Return what an empty view says, and where it leads."""
+    [said] = re.findall(r'<div class="empty">(.*?)</div>', html_of(response), re.DOTALL)
+    link = re.search(r'href="([^"]*)"', said)
+    return words_of(said), link[1] if link else ""
+
+
+@pytest.mark.parametrize(
+    ("view", "says", "leads_to"),
+    [
+        (
+            "inactive",
+            (
+                "Nobody is inactive. Whoever leaves is deactivated on their page. Nothing of theirs is deleted. "
+                "See all users"
+            ),
+            USERS,
+        ),
+        (
+            "external",
+            (
+                "Nobody is external. External users are those with a profile for people outside. They are never "
+                "logged in as from here. See all users"
+            ),
+            USERS,
+        ),
+        (
+            "frozen",
+            (
+                "Nobody is frozen. Whoever must not sign in for a while is frozen on their page, and unfrozen there. "
+                "See all users"
+            ),
+            USERS,
+        ),
+        (
+            "granted",
+            (
+                "Nobody has granted you access. A user grants it under Settings, Grant Account Login Access, for a "
+                "time of their choice. To ask for it, open a user’s page and choose Ask for access. See all users"
+            ),
+            USERS,
+        ),
+    ],
+)
+def test_empty_view_says_what_it_is_and_what_helps(
+    client_of: "ClientOf", ada: User, view: str, says: str, leads_to: str
+) -> None:
+    assert empty_in(client_of(ada).get(USERS, {"view": view})) == (says, leads_to)
+
+
+def test_nobody_granted_where_the_edition_has_none_or_one_may_not_log_in(
+    client_of: "ClientOf", ada: User, audrey: User, acme: "Organization"
+) -> None:
+    of_audrey = empty_in(client_of(audrey).get(USERS, {"view": "granted"}))
+    acme.edition = Edition.PROFESSIONAL
+    acme.save()
+    of_ada = empty_in(client_of(ada).get(USERS, {"view": "granted"}))
+
+    title = "Nobody has granted you access."
+    assert of_audrey == (
+        f"{title} Users grant access to those who may log in as them. You may not: see above. See all users",
+        USERS,
+    )
+    assert of_ada == (
+        f"{title} In your organization’s edition users grant their administrators no access. Company Information",
+        "/setup/company/",
+    )
+
+
+def test_empty_views_of_a_delegate_speak_of_those_in_reach(client_of: "ClientOf", barbara: User) -> None:
+    client = client_of(barbara)
+
+    everyone, administrators = (empty_in(client.get(USERS, {"view": view})) for view in ("all", "administrators"))
+
+    assert everyone == (
+        (
+            "Nobody is in reach of your groups. You administer users as a delegate. Whoever administers your groups "
+            "says which roles these are."
+        ),
+        "",
+    )
+    assert administrators == (
+        (
+            "Nobody is an administrator among those whom you administer. Administrators are those whose profile holds "
+            "Modify All Data and Manage Users. See all users"
+        ),
+        USERS,
+    )
 
 
 # --- sort and pages ----------------------------------------------------------------------------------------------
@@ -640,10 +749,37 @@ def test_htmx_gets_the_list_alone_and_its_address(client_of: "ClientOf", people:
 
     assert names_in(response) == ["Grace Hopper"]
     assert "<html" not in html_of(response)
-    assert response.headers["HX-Replace-Url"] == "/setup/users/?q=hopper"
+    assert response.headers["HX-Push-Url"] == "/setup/users/?q=hopper"
     assert '<p id="user-list-status" hx-swap-oob="innerHTML">1 user</p>' in html_of(response)
     assert 'value="/setup/users/?q=hopper" id="login-back" hx-swap-oob="true"' in html_of(response)
     assert {"HX-Request", "HX-Target"} <= set(response.headers["Vary"].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "header"),
+    [
+        ("", {"q": "h"}, "HX-Push-Url"),
+        ("?q=h", {"q": "ho"}, "HX-Replace-Url"),
+        ("?q=h", {"q": ""}, "HX-Replace-Url"),
+        ("?q=h", {"q": "ho", "columns": "email"}, "HX-Push-Url"),
+        ("?q=h&cursor=x", {"q": "ho"}, "HX-Replace-Url"),
+        ("?view=active", {"view": "active"}, "HX-Replace-Url"),
+        ("", {"columns": ["email", "created"]}, "HX-Push-Url"),
+    ],
+)
+def test_search_is_one_step_of_the_history_and_every_other_change_one_of_its_own(
+    client_of: "ClientOf", ada: User, before: str, asked: dict[str, Any], header: str
+) -> None:
+    headers = {
+        "HX-Request": "true",
+        "HX-Target": "user-list",
+        "HX-Current-URL": f"http://testserver{USERS}{before}",
+    }
+
+    response = client_of(ada).get(USERS, asked, headers=headers)
+
+    told = {name for name in ("HX-Push-Url", "HX-Replace-Url") if name in response.headers}
+    assert told == {header}
 
 
 def test_htmx_gets_no_form_where_there_is_no_login(client_of: "ClientOf", audrey: User) -> None:
@@ -655,7 +791,7 @@ def test_htmx_gets_no_form_where_there_is_no_login(client_of: "ClientOf", audrey
 def test_links_to_users_lead_back_to_this_very_page(client_of: "ClientOf", people: list[User], grace: User) -> None:
     row = row_of(client_of(people[0]).get(USERS, {"q": "hopper", "sort": "alias"}), "Grace Hopper")
 
-    back = "back=%2Fsetup%2Fusers%2F%3Fq%3Dhopper%26sort%3Dalias"
+    back = "back=/setup/users/?q=hopper%26sort=alias"
     assert f'href="/setup/users/{grace.pk}/?{back}"' in row
     assert f'href="/setup/users/{grace.pk}/edit/?{back}"' in row
 
@@ -664,6 +800,8 @@ def test_links_to_users_lead_back_to_this_very_page(client_of: "ClientOf", peopl
     ("asked", "back"),
     [
         ("q=ada&cursor=x", "/setup/users/?q=ada&cursor=x"),
+        ("columns=modified&columns=email&columns=x", "/setup/users/?columns=email,modified"),
+        ("columns=created,email,", "/setup/users/?columns=email,created"),
         (f"q=ada&cursor={'x' * PATH_LENGTH}", "/setup/users/?q=ada"),
         (f"q={'ж' * 100}", "/setup/users/"),
     ],

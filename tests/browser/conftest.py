@@ -159,6 +159,7 @@ def keep() -> "Callable[[Page, str], None]":
     folder.mkdir(parents=True, exist_ok=True)
 
     def screenshot(page: "Page", name: str) -> None:
-        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        # Hiding the caret would leave a style on every field, which htmx then copies, and the page's policy refuses.
+        page.screenshot(path=folder / f"{name}.png", full_page=True, caret="initial")
 
     return screenshot

@@ -1,6 +1,7 @@
 """The story that everything is for, clicked in a real browser: with scripts, and without them."""
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -273,14 +274,14 @@ def test_quick_find_narrows_the_tree_while_one_types(window: Page, be: "Be", ada
     )
     window.keyboard.type("udit")
     expect(links).to_have_text(["View Setup Audit Trail"])
-    expect(window.locator("#quick-find-status")).to_have_text("1 Setup page")
+    expect(window.locator("#quick-find-status")).to_have_text("1 page")
     keep(window, "quick-find")
     window.keyboard.type("zebra")
     expect(window.get_by_text("No Setup page matches “auditzebra”.")).to_be_visible()
 
     assert window.url.endswith("/setup/company/")
     window.get_by_role("searchbox", name="Quick Find").fill("")
-    expect(links).to_have_count(11)
+    expect(links).to_have_count(12)
 
 
 @pytest.mark.usefixtures("any_user_login")
@@ -319,6 +320,27 @@ def test_time_left_counts_down_and_is_said_aloud_at_moments_only(
     expect(said).to_have_text("5 minutes left")
     window.clock.run_for("05:00")
     expect(left).to_have_text("Time is up")
+
+
+@pytest.mark.usefixtures("any_user_login")
+def test_minutes_that_were_passed_between_two_pages_are_said_on_the_second(
+    window: Page, be: "Be", ada: "User", grace: "User"
+) -> None:
+    be(window, ada)
+    window.clock.install()
+    log_in_as_grace(window)
+    said = window.locator("[data-time-said]")
+    window.clock.run_for("00:02")
+    visit = Impersonation.objects.get()
+    Impersonation.objects.update(ends_at=visit.started_at + timedelta(minutes=5))
+
+    window.goto("/settings/")
+    window.clock.run_for("00:02")
+    expect(said).to_have_text("5 minutes left")
+    window.goto("/")
+    window.clock.run_for("00:02")
+
+    expect(said).to_have_text("")
 
 
 # --- Setup after the visit's end, while the page still stands ----------------------------------------------------

@@ -176,6 +176,19 @@ class Page:
         areas = [node for node in self.root.find("textarea") if node.has("readonly")]
         return {self._label_of(node): node.text for node in areas}
 
+    @property
+    def ways_on(self) -> list[str]:
+        """Where links lead, and search forms: as they stand, and with something typed into them."""
+        here = HOST + self.path
+        ways = [urljoin(here, node.get("href")) for node in self.root.find("a") if node.get("href")]
+        for form in self.root.find("form"):
+            if form.get("method", "get").lower() == "get":
+                fields = self._fields(form, {})
+                target = urljoin(here, form.get("action")).partition("?")[0]
+                typed = {name: [value or "a" for value in values] for name, values in fields.items()}
+                ways += [f"{target}?{urlencode(sent, doseq=True)}" for sent in (fields, typed)]
+        return [way.removeprefix(HOST).partition("#")[0] for way in ways if way.startswith(f"{HOST}/")]
+
     def reason(self, button: Node) -> str:
         """What a disabled button says of why: the text that it is described by."""
         wanted = button.get("aria-describedby").split()

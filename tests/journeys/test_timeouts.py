@@ -24,7 +24,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 IDLE = "Your session has ended: there was no activity for too long. Log in again to go on."
 LIMIT = "Your session has ended: the time limit was reached. Log in again to go on."
 ADDRESS = "Your session has ended: the network address changed. Log in again to go on."
-PASSWORD_CHANGED = "Your session has ended. Log in again to go on."
+PASSWORD_CHANGED = "Your session has ended: a password was changed. Log in again to go on."
 HERS = "/settings/login-access/"
 
 

@@ -369,7 +369,7 @@ def test_a_bad_case_is_said_beside_it_and_what_was_typed_is_kept(
 ) -> None:
     response = client_of(ada).post(PAGE, {"has_read": "on", "business_case": case})
 
-    assert response.status_code == 200
+    assert response.status_code == 422
     assert errors_of(response) == [told]
     assert inputs_of(response) == {"has_read": "on"}
     assert texts_of(response) == {"business_case": case}

@@ -204,7 +204,7 @@ def test_a_bad_name_is_said_beside_it_and_kept(
 ) -> None:
     response = client_of(ada).post(EDIT, {"name": typed})
 
-    assert response.status_code == 200
+    assert response.status_code == 422
     assert errors_of(response) == [told]
     assert inputs_of(response) == {"name": typed}
     assert Organization.objects.get(pk=acme.pk).name == "Acme"

@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from orgs.list_filters import PEOPLE_SHOWN, ListFilterForm, PersonField, PersonFilter
 from orgs.models import AuditEvent
+from orgs.moments import read_by, reader_of
 from tests.factories import OrganizationFactory, UserFactory
 from tests.queries import captured_queries
 
@@ -85,6 +86,21 @@ def test_wrong_fields_are_marked_and_point_to_what_is_said() -> None:
 )
 def test_days_are_whole_and_in_utc(query: str, condition: dict[str, datetime]) -> None:
     assert form_of(query).between("at") == condition
+
+
+def test_days_are_the_readers_and_the_trail_says_in_which_zone() -> None:
+    query = "start=2026-11-22&end=2026-11-22"
+    asked = {"start": "2026-11-22", "end": "2026-11-22"}
+
+    with read_by(reader_of("Europe/Berlin", "de")):
+        form = form_of(query)
+        condition, narrowed_by = form.between("at"), form.narrowed_by
+        without_days = form_of("kind=good").narrowed_by
+
+    first, last = (datetime(2026, 11, day, 23, tzinfo=UTC) for day in (21, 22))
+    assert condition == {"at__gte": first, "at__lt": last}
+    assert (narrowed_by, without_days) == ({**asked, "time_zone": "Europe/Berlin"}, {"kind": "good"})
+    assert form.parameters == form_of(query).narrowed_by == asked
 
 
 def test_addresses_hold_what_was_chosen_and_nothing_else() -> None:

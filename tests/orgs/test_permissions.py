@@ -9,11 +9,13 @@ from django.test import RequestFactory
 from orgs.permissions import (
     ADMINISTRATOR,
     ADMINISTRATOR_BITS,
+    PERMISSION_GROUPS,
     Permission,
     PermissionMissing,
     RefusedInside,
-    all_in_bits,
     from_bits,
+    in_order,
+    needing,
     permission_required,
     refused_inside,
     to_bits,
@@ -93,17 +95,26 @@ def test_bits_stand_for_the_permissions_they_were_made_of(permissions: frozenset
 
 
 @pytest.mark.parametrize(
-    ("held", "is_held"),
+    ("permission", "among", "needing_it"),
     [
-        (frozenset(Permission), True),
-        (ADMINISTRATOR, True),
-        ({P.MODIFY_ALL_DATA}, False),
-        ({P.MANAGE_USERS}, False),
-        (frozenset(), False),
+        (P.VIEW_SETUP, {P.FREEZE_USERS, P.VIEW_ALL_DATA, P.VIEW_SETUP}, (P.FREEZE_USERS,)),
+        (P.FREEZE_USERS, {P.MODIFY_ALL_DATA, P.MANAGE_USERS, P.VIEW_SETUP}, (P.MANAGE_USERS,)),
+        (P.VIEW_ALL_USERS, {P.MANAGE_USERS, P.FREEZE_USERS}, (P.FREEZE_USERS, P.MANAGE_USERS)),
+        (P.MANAGE_USERS, frozenset(Permission), ()),
+        (P.VIEW_SETUP, (), ()),
     ],
 )
-def test_all_in_bits_asks_for_every_one(held: frozenset[Permission], is_held: bool) -> None:
-    assert all_in_bits(ADMINISTRATOR, to_bits(held)) is is_held
+def test_needing_follows_needs_and_answers_in_order(
+    permission: Permission, among: set[Permission], needing_it: tuple[Permission, ...]
+) -> None:
+    assert needing(permission, among) == needing_it
+
+
+def test_every_permission_stands_in_one_group_after_what_it_needs_there() -> None:
+    grouped = [permission for _, permissions in PERMISSION_GROUPS for permission in permissions]
+
+    assert sorted(grouped) == sorted(Permission)
+    assert all(permissions == in_order(permissions) for _, permissions in PERMISSION_GROUPS)
 
 
 def test_administrators_hold_salesforces_pair() -> None:

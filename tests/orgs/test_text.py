@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from orgs.text import is_plain, is_seen, validate_name, validate_plain_lines
+from orgs.text import is_plain, is_seen, listed, validate_name, validate_plain_lines
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,10 @@ def test_a_name_is_plain_and_something_of_it_is_seen(name: str) -> None:
 
     with pytest.raises(ValidationError):
         validate_name(name)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [(["Users"], "Users"), ("ab", "a and b"), ((1, 2, 3), "1, 2 and 3")], ids=["1", "2", "3"]
+)
+def test_names_are_listed_as_a_sentence_has_them(names: list[object], words: str) -> None:
+    assert listed(names) == words

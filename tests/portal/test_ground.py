@@ -52,7 +52,7 @@ def python_that_runs(folder: Path, code: str) -> str:
     return "./python"
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "pins"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "screenshots", "pins"])
 def test_make_says_in_one_line_that_python_is_too_old(tmp_path: Path, target: str) -> None:
     python = python_that_runs(tmp_path, OLD_PYTHON)
 
@@ -92,7 +92,8 @@ def test_make_alone_lists_the_targets_and_makes_nothing(tmp_path: Path) -> None:
     result = make(tmp_path)
 
     assert result.returncode == 0
-    assert re.findall(r"^make (\w+)", result.stdout, re.MULTILINE) == ["demo", "test", "check", "bench", "pins"]
+    targets = re.findall(r"^make (\w+)", result.stdout, re.MULTILINE)
+    assert targets == ["demo", "test", "check", "bench", "screenshots", "pins"]
     assert not (tmp_path / ".venv").exists()
 
 

@@ -6,7 +6,7 @@ from django.urls import resolve, reverse
 
 from accounts.models import User
 from orgs.permissions import Permission
-from portal.setup_menu import SETUP_PAGES, SetupPage, clean_query, setup_menu
+from portal.setup_menu import SETUP_PAGES, SetupPage, clean_query, found_in_words, setup_menu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +38,12 @@ def test_setup_menu_holds_what_one_may_open() -> None:
     nothing = labels(Holder())
 
     assert everything == [
-        ("Users", ["Users", "Roles"]),
+        ("Users", ["Users", "Profiles", "Roles"]),
         ("Security", ["Login Access Policies", "Login Access Grants", "Session Settings", "View Setup Audit Trail"]),
         ("Company Settings", ["Company Information"]),
     ]
     assert without_users == [
-        ("Users", ["Roles"]),
+        ("Users", ["Profiles", "Roles"]),
         ("Security", ["Login Access Policies", "Session Settings", "View Setup Audit Trail"]),
         everything[2],
     ]
@@ -63,7 +63,7 @@ def test_setup_menu_shows_users_to_a_delegate(barbara: "User", sales_group: "Del
     of_a_delegate = users()
     sales_group.delegates.clear()
 
-    assert (of_a_delegate, users()) == (["Users", "Roles"], ["Roles"])
+    assert (of_a_delegate, users()) == (["Users", "Profiles", "Roles"], ["Profiles", "Roles"])
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,7 @@ def test_setup_menu_shows_users_to_a_delegate(barbara: "User", sales_group: "Del
         ("acc log", ["Delegated Administration", "Login Access Grants", "Login Access Policies", "Users"]),
         ("audit", ["View Setup Audit Trail"]),
         ("hierarchy", ["Roles"]),
+        ("permissions", ["Profiles"]),
         ("impersonate", ["Impersonations", "Login Access Policies"]),
         ("what was done inside", ["Impersonations"]),
         ("login hist", ["Login History"]),
@@ -115,6 +116,25 @@ def test_setup_menu_marks_where_one_is(path: str, current: str) -> None:
 def test_clean_query_orders_spaces_and_cuts() -> None:
     assert clean_query("  login \t acc ") == "login acc"
     assert clean_query("x" * 1000) == "x" * 100
+
+
+@pytest.mark.parametrize(
+    ("pages", "users", "has_more", "words"),
+    [
+        (0, 0, False, ""),
+        (1, 0, False, "1 page"),
+        (0, 1, False, "1 user"),
+        (2, 3, False, "2 pages and 3 users"),
+        (1, 5, True, "1 page and more than 5 users"),
+    ],
+)
+def test_what_was_found_is_counted(
+    pages: int,
+    users: int,
+    has_more: bool,
+    words: str,
+) -> None:
+    assert found_in_words(pages, users, has_more_users=has_more) == words
 
 
 def test_setup_pages_of_one_group_stand_together() -> None:

@@ -6,6 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.template import Context, RequestContext, Template
 from django.utils import timezone
 
+from orgs.moments import read_by, reader_of
 from portal.form_mark import Opener, mark_of, read_mark
 from portal.templatetags.portal import ago, alert_kind, exact, time_left
 
@@ -37,15 +38,52 @@ def opened_as(request: "HttpRequest", user: "User | AnonymousUser") -> "HttpRequ
 def test_ago_says_how_long_ago_in_words(distance: timedelta, words: str) -> None:
     at = timezone.now() - distance
 
-    assert ago(at) == f'<time datetime="{at.isoformat()}" title="{exact(at)}">{words}</time>'
+    assert ago(at) == f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}" title="{exact(at)}">{words}</time>'
 
 
 def test_ago_says_never_where_there_was_nothing() -> None:
     assert (ago(None), ago(None, never="–")) == ("Never", "–")
 
 
-def test_exact_writes_utc() -> None:
-    assert exact(datetime(2026, 11, 22, 15, 17, 3, tzinfo=UTC)) == "2026-11-22 15:17:03 UTC"
+AT = datetime(2026, 11, 22, 23, 17, 3, tzinfo=UTC)
+MOMENTS = Template(
+    "{% load portal %}{% moment at %}|{{ at|exact }}|{{ at|minute }}|{{ at|day }}|{% time_zone %}|{{ at|date:'H:i' }}"
+)
+
+
+def moments_of(time_zone: str, language: str) -> list[str]:
+    """Return a point in time in each way that a template has."""
+    with read_by(reader_of(time_zone, language)):
+        return MOMENTS.render(Context({"at": AT})).split("|")
+
+
+def test_moments_are_utc_where_nobody_chose_another_zone() -> None:
+    assert moments_of("UTC", "iso") == [
+        '<time datetime="2026-11-22T23:17:03Z">2026-11-22 23:17:03 UTC</time>',
+        "2026-11-22 23:17:03 UTC",
+        "2026-11-22 23:17 UTC",
+        "2026-11-22",
+        "UTC",
+        "23:17",
+    ]
+
+
+def test_moments_are_the_readers_with_utc_at_hand() -> None:
+    assert moments_of("Europe/Berlin", "de") == [
+        '<time datetime="2026-11-22T23:17:03Z" title="2026-11-22 23:17:03 UTC">23.11.2026, 00:17:03 CET</time>',
+        "23.11.2026, 00:17:03 CET",
+        "23.11.2026, 00:17 CET",
+        "23.11.2026",
+        "Europe/Berlin",
+        "00:17",
+    ]
+
+
+def test_ago_has_the_readers_time_and_utc_at_hand() -> None:
+    with read_by(reader_of("Europe/Berlin", "de")):
+        rendered = ago(AT)
+
+    assert 'title="23.11.2026, 00:17:03 CET, 2026-11-22 23:17:03 UTC">' in rendered
 
 
 @pytest.mark.parametrize(

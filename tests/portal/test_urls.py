@@ -96,8 +96,9 @@ ACCESS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     # Signing in and out, passwords
     "account_login": ((200, 302, 302, 302, 302, 302, 302, 403), (200, 302, 302, 302, 302, 302, 302, 403)),
     "account_login_elsewhere": ((302,) * 8, (302,) * 8),
-    "logout": (NO_POST_AT_ALL, (302,) * 8),
-    "account_logout": (NO_POST_AT_ALL, (302,) * 8),
+    # GET shows the button.
+    "logout": ((302, *(200,) * 7), (302,) * 8),
+    "account_logout": ((302, *(200,) * 7), (302,) * 8),
     "account_inactive": (ALL, NO_POST_AT_ALL),
     "account_change_password": ((302, *(200,) * 6, 403), (302, *(200,) * 6, 403)),
     "account_reauthenticate": ((302, *(200,) * 6, 403), (302, *(200,) * 6, 403)),
@@ -113,6 +114,7 @@ ACCESS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     # External users grant nothing.
     "login_access": ((302, 200, 200, 200, 200, 403, 200, 403), (302, 302, 302, 302, 302, 403, 302, 403)),
     "settings": ((302, *(200,) * 7), NO_POST),
+    "settings_personal": ((302, *(200,) * 6, 403), (302, *(422,) * 6, 403)),
     "settings_who_can_log_in": ((302, *(200,) * 7), NO_POST),
     "settings_login_history": ((302, *(200,) * 7), NO_POST),
     "settings_sessions": ((302, *(200,) * 7), NO_POST),
@@ -126,7 +128,7 @@ ACCESS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "login_access_policies": ((302, 200, 200, 200, 403, 403, 200, 403), (302, 422, 422, 403, 403, 403, 422, 403)),
     "session_settings": ((302, 200, 200, 200, 403, 403, 200, 403), (302, 422, 403, 403, 403, 403, 422, 403)),
     "company": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
-    "company_edit": ((302, 200, 403, 403, 403, 403, 200, 403), (302, 200, 403, 403, 403, 403, 200, 403)),
+    "company_edit": ((302, 200, 403, 403, 403, 403, 200, 403), (302, 422, 403, 403, 403, 403, 422, 403)),
     # Both are provisioned: there is nothing to ask for.
     "activation_request": ((302, 200, 403, 403, 403, 403, 200, 403), (302, 403, 403, 403, 403, 403, 403, 403)),
     "audit_trail": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
@@ -135,15 +137,28 @@ ACCESS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "session_remove": (NO_GET, MANAGES_USERS),
     "impersonation_list": ((302, 200, 200, 403, 403, 403, 200, 403), NO_POST),
     "impersonation_detail": ((302, 200, 200, 403, 403, 403, 404, 403), NO_POST),
+    "profile_list": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
+    "profile_detail": ((302, 200, 200, 200, 403, 403, 404, 403), NO_POST),
+    "profile_create": ((302, 200, 200, 403, 403, 403, 200, 403), (302, 422, 422, 403, 403, 403, 422, 403)),
+    "profile_edit": ((302, 200, 200, 403, 403, 403, 404, 403), (302, 422, 422, 403, 403, 403, 404, 403)),
+    "profile_delete": ((302, 200, 200, 403, 403, 403, 404, 403), (302, 302, 302, 403, 403, 403, 404, 403)),
     "role_list": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
-    "role_create": ((302, 200, 200, 403, 403, 403, 200, 403), (302, 200, 200, 403, 403, 403, 200, 403)),
-    "role_edit": ((302, 200, 200, 403, 403, 403, 404, 403), (302, 200, 200, 403, 403, 403, 404, 403)),
+    "role_create": ((302, 200, 200, 403, 403, 403, 200, 403), (302, 422, 422, 403, 403, 403, 422, 403)),
+    "role_edit": ((302, 200, 200, 403, 403, 403, 404, 403), (302, 422, 422, 403, 403, 403, 404, 403)),
+    # By the keys of the tree; no field is the top, where it is.
+    "role_move": (NO_GET, (302, 302, 302, 403, 403, 403, 404, 403)),
+    "role_delete": ((302, 200, 200, 403, 403, 403, 404, 403), (302, 302, 302, 403, 403, 403, 404, 403)),
     "delegated_group_list": ((302, 200, 403, 403, 403, 403, 200, 403), NO_POST),
-    "delegated_group_create": ((302, 200, 403, 403, 403, 403, 200, 403), (302, 200, 403, 403, 403, 403, 200, 403)),
-    "delegated_group_edit": ((302, 200, 403, 403, 403, 403, 404, 403), (302, 200, 403, 403, 403, 403, 404, 403)),
+    "delegated_group_create": ((302, 200, 403, 403, 403, 403, 200, 403), (302, 422, 403, 403, 403, 403, 422, 403)),
+    "delegated_group_edit": ((302, 200, 403, 403, 403, 403, 404, 403), (302, 422, 403, 403, 403, 403, 404, 403)),
     "delegated_group_delete": ((302, 200, 403, 403, 403, 403, 404, 403), (302, 302, 403, 403, 403, 403, 404, 403)),
     "user_list": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
-    "user_create": ((302, 200, 200, 403, 403, 403, 200, 403), (302, 200, 200, 403, 403, 403, 200, 403)),
+    # Of nobody: it leads back to the list.
+    "user_selected": (NO_GET, (302, 302, 302, 403, 403, 403, 302, 403)),
+    "user_create": ((302, 200, 200, 403, 403, 403, 200, 403), (302, 422, 422, 403, 403, 403, 422, 403)),
+    "user_import": ((302, 200, 200, 403, 403, 403, 200, 403), (302, 422, 422, 403, 403, 403, 422, 403)),
+    "user_import_check": (NO_GET, (302, 422, 422, 403, 403, 403, 422, 403)),
+    "user_import_template": ((302, 200, 200, 403, 403, 403, 200, 403), NO_POST),
     "user_detail": ((302, 200, 200, 200, 403, 403, 404, 403), NO_POST),
     "user_who_can_log_in": ((302, 200, 200, 200, 403, 403, 404, 403), NO_POST),
     "login_access_grants": ((302, 200, 200, 200, 403, 403, 200, 403), NO_POST),
@@ -156,7 +171,7 @@ ACCESS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     # Where any-user login is on, nobody has anything to ask.
     "user_ask_for_access": ((302, 403, 403, 403, 403, 403, 404, 403), (302, 403, 403, 403, 403, 403, 404, 403)),
     "user_summary": ((302, 200, 200, 200, 403, 403, 404, 403), NO_POST),
-    "user_edit": ((302, 200, 200, 403, 403, 403, 404, 403), (302, 200, 200, 403, 403, 403, 404, 403)),
+    "user_edit": ((302, 200, 200, 403, 403, 403, 404, 403), (302, 422, 422, 403, 403, 403, 404, 403)),
     "user_reset_password": (NO_GET, MANAGES_USERS),
     "user_unlock": (NO_GET, MANAGES_USERS),
     "user_freeze": (NO_GET, MANAGES_USERS),
@@ -189,7 +204,7 @@ CONSOLE_PAGES = (
 )
 ACCESS |= dict.fromkeys(CONSOLE_PAGES, (CONSOLE, CONSOLE)) | {
     "admin:login": ((302,) * 8, (302,) * 8),
-    "admin:logout": (NO_POST_AT_ALL, (302,) * 8),
+    "admin:logout": ((302, *(200,) * 7), (302,) * 8),
 }
 
 # Reached without signing in. Starting a log-in-as is: the second half of a double click comes with a key that is gone.
@@ -227,6 +242,7 @@ REFUSED_INSIDE = {
     "impersonations_download",
     "login_access_grants_download",
     "login_history_download",
+    "settings_personal",
     "settings_session_end",
     "settings_sessions_end_others",
     "visit_end",
@@ -239,9 +255,16 @@ REFUSED_TO_GUESTS = {
     "delegated_group_create",
     "delegated_group_delete",
     "delegated_group_edit",
+    "profile_create",
+    "profile_delete",
+    "profile_edit",
     "role_create",
+    "role_delete",
     "role_edit",
+    "role_move",
     "user_create",
+    "user_import",
+    "user_import_check",
 }
 
 # The acts that a read-only visit takes.
@@ -332,6 +355,7 @@ def parameters(clients: "dict[str, PortalClient]", acme: "Organization", grace: 
         "person_id": linus.pk,
         "user_id": linus.pk,
         "group_id": DelegatedGroupFactory.create(organization=acme).pk,
+        "profile_id": ProfileFactory.create(organization=acme).pk,
         "role_id": RoleFactory.create(organization=acme).pk,
         "event_id": record(AuditAction.USER_FROZEN, origin=Origin(), organization=acme, about=linus).pk,
         "visit_id": grace.impersonations_of.get().pk,
@@ -408,8 +432,8 @@ INSIDE_AS_ALAN = ("ada as alan", "sam as alan", "ada as alan, read-only")
 NEVER_INSIDE: tuple[tuple[int, ...], tuple[int, ...]] = ((403, 403, 403), (403, 403, 403))
 PAGE_INSIDE = ((200, 200, 200), (405, 405, 403))
 ACT_INSIDE = ((405, 405, 405), (302, 302, 403))
-LEAVE = ((405, 405, 405), (302, 302, 302))
-NOT_FOR_GUESTS = ((200, 403, 200), (200, 403, 403))
+LEAVE = ((200, 200, 200), (302, 302, 302))
+NOT_FOR_GUESTS = ((200, 403, 200), (422, 403, 403))
 
 # By name: what GET and what POST is answered. A plain user's account is a column of the table above.
 INSIDE: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = dict.fromkeys(CONSOLE_PAGES, NEVER_INSIDE) | {
@@ -435,6 +459,7 @@ INSIDE: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = dict.fromkeys(CONSO
     "settings": PAGE_INSIDE,
     "settings_who_can_log_in": PAGE_INSIDE,
     "settings_login_history": PAGE_INSIDE,
+    "settings_personal": NEVER_INSIDE,
     "settings_sessions": PAGE_INSIDE,
     "settings_session_end": NEVER_INSIDE,
     "settings_sessions_end_others": NEVER_INSIDE,
@@ -451,7 +476,7 @@ INSIDE: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = dict.fromkeys(CONSO
     "login_access_policies": ((200, 200, 200), (422, 403, 403)),
     "session_settings": ((200, 200, 200), (422, 403, 403)),
     "company": PAGE_INSIDE,
-    "company_edit": ((200, 200, 200), (200, 200, 403)),
+    "company_edit": ((200, 200, 200), (422, 422, 403)),
     # A guest reads it; and it is provisioned.
     "activation_request": ((200, 200, 200), (403, 403, 403)),
     "audit_trail": PAGE_INSIDE,
@@ -460,9 +485,16 @@ INSIDE: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = dict.fromkeys(CONSO
     "session_remove": ACT_INSIDE,
     "impersonation_list": PAGE_INSIDE,
     "impersonation_detail": PAGE_INSIDE,
+    "profile_list": PAGE_INSIDE,
+    "profile_detail": PAGE_INSIDE,
+    "profile_create": ((200, 403, 200), (422, 403, 403)),
+    "profile_edit": ((200, 403, 200), (422, 403, 403)),
+    "profile_delete": ((200, 403, 200), (302, 403, 403)),
     "role_list": PAGE_INSIDE,
     "role_create": NOT_FOR_GUESTS,
     "role_edit": NOT_FOR_GUESTS,
+    "role_move": ((405, 403, 405), (302, 403, 403)),
+    "role_delete": ((200, 403, 200), (302, 403, 403)),
     "delegated_group_list": PAGE_INSIDE,
     "delegated_group_create": NOT_FOR_GUESTS,
     "delegated_group_edit": NOT_FOR_GUESTS,
@@ -470,13 +502,18 @@ INSIDE: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = dict.fromkeys(CONSO
     "login_access_grants": PAGE_INSIDE,
     "login_history": PAGE_INSIDE,
     "user_list": PAGE_INSIDE,
+    "user_selected": ACT_INSIDE,
     "user_create": NOT_FOR_GUESTS,
+    "user_import": ((200, 403, 200), (422, 403, 403)),
+    "user_import_check": ((405, 403, 405), (422, 403, 403)),
+    # The same for everyone.
+    "user_import_template": PAGE_INSIDE,
     "user_detail": PAGE_INSIDE,
     "user_who_can_log_in": PAGE_INSIDE,
     "user_ask_for_access": NEVER_INSIDE,
     "user_summary": PAGE_INSIDE,
     # A guest changes names and no more (accounts/services/users refuses the rest).
-    "user_edit": ((200, 200, 200), (200, 200, 403)),
+    "user_edit": ((200, 200, 200), (422, 422, 403)),
     "user_reset_password": ((405, 405, 405), (302, 403, 403)),
     "user_unlock": ACT_INSIDE,
     "user_freeze": ACT_INSIDE,
@@ -561,7 +598,7 @@ ON_THE_WORN: dict[str, tuple[int, int]] = {
     "user_activate": (302, 302),
     "user_ask_for_access": (403, 403),
     "user_deactivate": (403, 403),
-    "user_edit": (200, 200),
+    "user_edit": (422, 422),
     "user_end_sessions": (403, 302),
     "user_freeze": (403, 403),
     "user_login_as": (403, 403),
@@ -632,6 +669,7 @@ def foreign(gina: User, browser: "NewBrowser") -> dict[str, int]:
     return {
         "user_id": gus.pk,
         "group_id": DelegatedGroupFactory.create(organization=gina.organization).pk,
+        "profile_id": gus.profile_id,
         "role_id": RoleFactory.create(organization=gina.organization).pk,
         "event_id": record(AuditAction.USER_FROZEN, origin=Origin(), organization=gina.organization, about=gus).pk,
         "visit_id": browser().login_as(gus, actor=gina).pk,

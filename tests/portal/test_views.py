@@ -12,6 +12,8 @@ from django.utils.html import strip_tags
 
 from portal import views
 from portal.form_mark import Opener, mark_of
+from tests.factories import AccessRequestFactory, ActivationRequestFactory
+from tests.queries import captured_queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from django.test import RequestFactory
     from pytest_django.fixtures import DjangoAssertNumQueries
 
-    from accounts.models import Impersonation, User
+    from accounts.models import Impersonation, Profile, User
     from accounts.testing import PortalClient
     from orgs.models import Organization
 
@@ -126,6 +128,7 @@ def test_setup_home_lists_the_pages_that_one_may_open(client_of: "ClientOf", ada
     assert title_of(response) == "Setup · Portal"
     assert re.findall(r'<h3><a href="([^"]+)">', response.content.decode()) == [
         "/setup/users/",
+        "/setup/profiles/",
         "/setup/roles/",
         "/setup/login-access-policies/",
         "/setup/login-access-grants/",
@@ -158,11 +161,34 @@ def test_quick_find_lists_what_matches(client_of: "ClientOf", ada: "User") -> No
     assert "3 pages for “login acc”" in words_of(response)
 
 
-def test_quick_find_says_when_nothing_matches(client_of: "ClientOf", ada: "User") -> None:
-    response = client_of(ada).get("/setup/", {"q": "<b>zebra"})
+def test_quick_find_lists_users_beside_pages(client_of: "ClientOf", ada: "User", grace: "User") -> None:
+    response = client_of(ada).get("/setup/", {"q": "gr"})
+
+    assert re.findall(r'<h3><a href="([^"]+)">', response.content.decode()) == [
+        "/setup/login-access-grants/",
+        "/setup/delegated-groups/",
+        f"/setup/users/{grace.pk}/",
+    ]
+    assert "2 pages and 1 user for “gr”" in words_of(response)
+    assert 'href="/setup/users/?q=gr">All users matching “gr”' in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("ada", "No Setup page and no user matches."), ("barred", "No Setup page matches.")]
+)
+def test_quick_find_says_when_nothing_matches(
+    client_of: "ClientOf", make: "Callable[..., User]", barbara: "User", ada: "User", name: str, words: str
+) -> None:
+    # Someone with Barbara's profile, and no group.
+    barred = make("Emmy", "Noether")
+    barred.profile = barbara.profile
+    barred.save()
+    reader = {"ada": ada, "barred": barred}[name]
+
+    response = client_of(reader).get("/setup/", {"q": "<b>zebra"})
 
     assert "Nothing for “<b>zebra”" in words_of(response)
-    assert "No Setup page matches." in words_of(response)
+    assert words in words_of(response)
 
 
 def test_quick_find_gives_htmx_the_tree_alone(client_of: "ClientOf", ada: "User") -> None:
@@ -172,9 +198,85 @@ def test_quick_find_gives_htmx_the_tree_alone(client_of: "ClientOf", ada: "User"
     found = client.get("/setup/", {"q": "audit"}, headers=headers)
     none = client.get("/setup/", {"q": "zebra"}, headers=headers)
 
-    assert " ".join(strip_tags(found.content.decode()).split()) == "Security View Setup Audit Trail 1 Setup page"
-    assert "No Setup page matches “zebra”." in none.content.decode()
+    assert " ".join(strip_tags(found.content.decode()).split()) == (
+        "Security View Setup Audit Trail Users found No user matches. 1 page"
+    )
+    assert " ".join(strip_tags(none.content.decode()).split()) == (
+        "No Setup page matches “zebra”. Users found No user matches. Nothing found"
+    )
     assert {"HX-Request", "HX-Target"} <= set(found.headers["Vary"].split(", "))
+
+
+def test_quick_find_takes_what_no_database_would(client_of: "ClientOf", ada: "User", grace: "User") -> None:
+    response = client_of(ada).get("/setup/", {"q": "\0grace"})
+
+    assert (response.status_code, f"/setup/users/{grace.pk}/" in response.content.decode()) == (200, True)
+
+
+@pytest.mark.parametrize(("typed", "count"), [("", 6), ("g", 1), ("gr", 2)])
+def test_setup_home_asks_few_queries(client_of: "ClientOf", ada: "User", typed: str, count: int) -> None:
+    client = client_of(ada)
+    client.get("/setup/")
+
+    with captured_queries() as asked:
+        client.get("/setup/", {"q": typed} if typed else {})
+
+    assert len(asked) == count
+
+
+@pytest.mark.usefixtures("inside")
+def test_what_matters_now_is_said_with_where_it_leads(
+    client_of: "ClientOf", any_user_login: "Organization", ada: "User", alan: "User", grace: "User"
+) -> None:
+    any_user_login.provisioned = False
+    any_user_login.save()
+    ActivationRequestFactory.create(requested_by=alan)
+    AccessRequestFactory.create(user=alan, requester=ada)
+    AccessRequestFactory.create(user=grace, requester=alan)
+
+    words = words_of(client_of(alan).get("/setup/"))
+
+    found = re.search(r"What matters now (.*) Users Users", words)
+    assert found
+    assert found[1] == (
+        "Who is logged in as whom Ada Lovelace as Grace Hopper "
+        "for less than a minute · Administrators Can Log in as Any User All Impersonations "
+        "Open requests Ada Lovelace asks to log in as you for 3 Days. Answer on Home just now "
+        "Administrators Can Log in as Any User: waits for Support. Requested by Alan Turing, just now "
+        "Grace Hopper has not answered whether you may log in for 3 Days. Asked just now Company Information "
+        "Recent changes Logged in using Login-As access for Grace Hopper Ada Lovelace, just now "
+        "View Setup Audit Trail"
+    )
+
+
+def test_nothing_that_matters_is_said_in_a_line_each(client_of: "ClientOf", ada: "User") -> None:
+    words = words_of(client_of(ada).get("/setup/"))
+
+    assert (
+        "What matters now Who is logged in as whom Nobody is logged in as anyone. All Impersonations "
+        "Open requests Nothing waits for an answer. Company Information "
+        "Recent changes Nothing has been changed yet. View Setup Audit Trail Users"
+    ) in words
+
+
+def test_what_one_may_not_read_is_not_there(client_of: "ClientOf", barbara: "User") -> None:
+    words = words_of(client_of(barbara).get("/setup/"))
+
+    assert ("Who is logged in as whom" in words, "Recent changes" in words) == (False, True)
+
+
+def test_a_question_is_not_answered_from_inside(
+    any_user_login: "Organization", ada: "User", alan: "User", audrey: "User", browser: "Callable[[], PortalClient]"
+) -> None:
+    AccessRequestFactory.create(user=audrey, requester=alan)
+    AccessRequestFactory.create(user=alan, requester=audrey)
+    client = browser()
+    client.login_as(audrey, actor=ada)
+
+    words = words_of(client.get("/setup/"))
+
+    assert "Alan Turing asks to log in as Audrey Tang for 3 Days. just now" in words
+    assert "Alan Turing has not answered whether Audrey Tang may log in for 3 Days." in words
 
 
 # --- probes ------------------------------------------------------------------------------------------------------
@@ -420,3 +522,37 @@ def test_opener_of_a_request_is_who_comes_from_it(rf: "RequestFactory", grace: "
     assert Opener.of(come_from(rf.get("/"), grace, visit)) == Opener(
         user_id=grace.pk, user_name="Grace Hopper", actor_id=visit.actor_id, impersonation_id=visit.pk
     )
+
+
+def test_form_about_a_user_who_left_ones_reach_gives_back_what_was_typed(
+    client_of: "ClientOf", barbara: "User", rosalind: "User"
+) -> None:
+    client, path = client_of(barbara), f"/setup/users/{rosalind.pk}/edit/"
+    mark = re.search(r'name="opened_as" value="([^"]+)"', client.get(path).content.decode())
+    assert mark
+    rosalind.role = None
+    rosalind.save()
+    typed = {"first_name": "Rosalind Elsie", "password": "hunter2", "opened_as": mark[1]}
+
+    gone, crafted = client.post(path, typed), client.post(path, typed | {"opened_as": "x"})
+    opened = client.get(path)
+
+    assert [answer.status_code for answer in (gone, crafted, opened)] == [404, 404, 404]
+    assert "Nothing was saved. What you had typed" in words_of(gone)
+    assert ("Rosalind Elsie</textarea>" in gone.content.decode(), "hunter2" in gone.content.decode()) == (True, False)
+    assert ["What you had typed" in words_of(answer) for answer in (crafted, opened)] == [False, False]
+
+
+def test_form_that_is_refused_by_now_gives_back_what_was_typed(
+    client_of: "ClientOf", barbara: "User", rosalind: "User", profiles: "dict[str, Profile]"
+) -> None:
+    client, path = client_of(barbara), f"/setup/users/{rosalind.pk}/edit/"
+    mark = re.search(r'name="opened_as" value="([^"]+)"', client.get(path).content.decode())
+    assert mark
+    rosalind.profile = profiles["User Manager"]
+    rosalind.save()
+
+    refused = client.post(path, {"first_name": "Rosalind Elsie", "opened_as": mark[1]})
+
+    assert refused.status_code == 403
+    assert "Rosalind Elsie</textarea>" in refused.content.decode()

@@ -11,20 +11,50 @@ from .acts import (
 )
 from .addresses import EmailLinkIsDead, confirm_email, find_by_email_link
 from .delegation import Delegation, delegation_of
-from .details import UserChangedMeanwhile, UserDetails, add_user, create_user, update_user, version_of
-from .refusals import NotDelegated, NotToOneself, UserAct, UserIsInactive, is_worn, refusal_of
+from .details import (
+    UserChangedMeanwhile,
+    UserDetails,
+    add_user,
+    build_user,
+    create_user,
+    refuse_to_give,
+    require_creating,
+    told_of_creation,
+    update_user,
+    version_of,
+)
+from .fields import PersonForm
+from .refusals import (
+    USERNAME_TAKEN,
+    NotDelegated,
+    NotToOneself,
+    UserAct,
+    UserIsInactive,
+    is_worn,
+    needless_because,
+    refusal_of,
+    refusal_to_all,
+)
+from .several import MOST_AT_ONCE, SEVERAL, Outlook, act_on_several, preview_several
 
 __all__ = [
+    "MOST_AT_ONCE",
+    "SEVERAL",
+    "USERNAME_TAKEN",
     "Delegation",
     "EmailLinkIsDead",
     "NotDelegated",
     "NotToOneself",
+    "Outlook",
+    "PersonForm",
     "UserAct",
     "UserChangedMeanwhile",
     "UserDetails",
     "UserIsInactive",
+    "act_on_several",
     "activate_user",
     "add_user",
+    "build_user",
     "confirm_email",
     "create_user",
     "deactivate_user",
@@ -33,8 +63,14 @@ __all__ = [
     "find_by_email_link",
     "freeze_user",
     "is_worn",
+    "needless_because",
+    "preview_several",
     "refusal_of",
+    "refusal_to_all",
+    "refuse_to_give",
+    "require_creating",
     "send_password_reset",
+    "told_of_creation",
     "unfreeze_user",
     "unlock_user",
     "update_user",

@@ -14,7 +14,7 @@ from accounts.services.sessions import end_sessions_of, session_of
 from accounts.services.visits import end_every_session, end_fallen_of
 from orgs.audit import AuditAction, record
 
-from .refusals import UserAct, UserIsInactive, begin, leave_an_administrator, save
+from .refusals import UserAct, UserIsInactive, begin, leave_an_administrator, needless_because, save
 
 if TYPE_CHECKING:
     from orgs.http import Origin
@@ -87,8 +87,8 @@ def send_password_reset(user: User, *, origin: "Origin", site: str, at: datetime
     """
     at = at or timezone.now()
     user = begin(UserAct.RESET_PASSWORD, user, origin)
-    if not user.is_active:
-        raise UserIsInactive(f"{user} is inactive, and could not sign in with a new password. Activate {user} first.")
+    if words := needless_because(UserAct.RESET_PASSWORD, user, at=at):
+        raise UserIsInactive(words)
     if user.organization.session_settings.end_on_password_reset:
         cause = EndCause.PASSWORD_CHANGED
         end_fallen_of(Q(user=user), origin=origin, at=at)

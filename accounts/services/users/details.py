@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -84,13 +84,19 @@ def create_user(
     """
     at = at or timezone.now()
     organization = lock_organization(organization.pk)
+    delegation = require_creating(organization, origin)
+    details = _with_what_may_be_given(details.normalized(), organization, origin, delegation)
+    return add_user(organization, details, origin=origin, by=origin.doer_name, site=site, at=at)
+
+
+def require_creating(organization: "Organization", origin: "Origin") -> Delegation | None:
+    """Refuse whoever creates no users in ``organization``, and return what limits a delegate in it."""
     require_own(origin, organization.pk)
     delegation = delegation_of(origin)
     if delegation is None:
         require(origin, Permission.MANAGE_INTERNAL_USERS)
     refuse_to_guest(origin)
-    details = _with_what_may_be_given(details.normalized(), organization, origin, delegation)
-    return add_user(organization, details, origin=origin, by=origin.doer_name, site=site, at=at)
+    return delegation
 
 
 def add_user(
@@ -100,6 +106,16 @@ def add_user(
 
     ``by`` is who does it, as the people of that organization read it.
     """
+    user = build_user(organization, details, by=by, at=at)
+    save_unique(user)
+    record(AuditAction.USER_CREATED, origin=origin, organization=organization, **told_of_creation(user, at=at))
+    if site:
+        send_password_mail(user, kind=NEW_ACCOUNT, site=site, by=by)
+    return user
+
+
+def build_user(organization: "Organization", details: UserDetails, *, by: str, at: datetime) -> User:
+    """Return a new user, unsaved and without a password that works. ``details`` are normalized."""
     user = User(
         organization=organization,
         username=details.username,
@@ -113,12 +129,12 @@ def add_user(
         created_by_name=by,
     )
     user.set_unusable_password()
-    save_unique(user)
-    after = _words_of(UserDetails.of(user))
-    record(AuditAction.USER_CREATED, origin=origin, organization=organization, about=user, at=at, after=after)
-    if site:
-        send_password_mail(user, kind=NEW_ACCOUNT, site=site, by=by)
     return user
+
+
+def told_of_creation(user: User, *, at: datetime) -> dict[str, Any]:
+    """Return what the trail's row of a new, saved user says beside who made it."""
+    return {"about": user, "at": at, "after": _words_of(UserDetails.of(user))}
 
 
 @transaction.atomic
@@ -196,10 +212,23 @@ def _with_what_may_be_given(
     if delegation is not None:
         # Where a role stands decides, and it may have been moved since it was read.
         role = None if role is None else Role.objects.get(pk=role.pk)
+    refuse_to_give(profile, role, origin=origin, delegation=delegation, keeps=keeps)
+    return replace(details, profile=profile, role=role)
+
+
+def refuse_to_give(
+    profile: Profile,
+    role: Role | None,
+    *,
+    origin: "Origin",
+    delegation: Delegation | None,
+    keeps: Profile | None = None,
+) -> None:
+    """Raise why ``origin``, limited by ``delegation``, may not give someone these, who ``keeps`` a profile."""
+    if delegation is not None:
         delegation.refuse_beyond(profile=profile, role=role, keeps=keeps)
     if profile != keeps:
         require_for_profile(origin, profile, what=f"give someone the profile {profile}, which holds it")
-    return replace(details, profile=profile, role=role)
 
 
 def _lock_visits(user: User) -> list[int]:

@@ -78,7 +78,7 @@ def refusal_of(
     if not holds(origin, act.permission):
         if act is UserAct.EDIT and origin.user is not None and is_acting_delegate(origin.user):
             return _refusal_to_delegate(user, origin.user, reaches)
-        return PermissionMissing((act.permission,))
+        return refusal_to_all(act, origin)
     if holds_modify_all_data(user.profile) and not holds(origin, Permission.MODIFY_ALL_DATA):
         return ModifyAllDataNeeded(f"do this to {user}, who holds it")
     if act in {UserAct.DEACTIVATE, UserAct.FREEZE} and user in {origin.user, origin.actor}:
@@ -86,13 +86,42 @@ def refusal_of(
     return _refusal_inside(act, user, origin)
 
 
+def refusal_to_all(act: UserAct, origin: "Origin") -> Exception | None:
+    """Return why ``origin`` may do ``act`` to nobody, whoever it is, or None. Whom delegates edit is asked of each."""
+    if not holds(origin, act.permission):
+        return PermissionMissing((act.permission,))
+    if act is UserAct.RESET_PASSWORD and origin.is_limited:
+        return RefusedToGuest()
+    return None
+
+
+def needless_because(act: UserAct, user: User, *, at: "datetime") -> str:
+    """Return why ``act`` would change nothing that matters of ``user`` as they are, or nothing."""
+    reasons: dict[UserAct, tuple[tuple[bool, str], ...]] = {
+        UserAct.RESET_PASSWORD: (
+            (
+                not user.is_active,
+                f"{user} is inactive, and could not sign in with a new password. Activate {user} first.",
+            ),
+        ),
+        UserAct.UNLOCK: ((not user.is_locked(at), f"{user} is not locked."),),
+        UserAct.FREEZE: (
+            (not user.is_active, f"{user} is inactive, and cannot sign in anyway."),
+            (user.is_frozen, f"{user} is frozen already."),
+        ),
+        UserAct.UNFREEZE: ((not user.is_frozen, f"{user} is not frozen."),),
+        UserAct.ACTIVATE: ((user.is_active, f"{user} is active already."),),
+        UserAct.DEACTIVATE: ((not user.is_active, f"{user} is inactive already."),),
+        UserAct.END_SESSIONS: ((not user.is_active, f"{user} is inactive, and has no session."),),
+    }
+    return next((words for is_so, words in reasons.get(act, ()) if is_so), "")
+
+
 def _refusal_inside(act: UserAct, user: User, origin: "Origin") -> Exception | None:
     """Return why ``act`` is not done to ``user`` inside the visit that ``origin`` comes from, or None."""
     if act in {UserAct.RESET_PASSWORD, UserAct.END_SESSIONS} and is_worn(user, origin):
         return RefusedInside(str(user))
-    if act is UserAct.RESET_PASSWORD and origin.is_limited:
-        return RefusedToGuest()
-    return None
+    return refusal_to_all(act, origin)
 
 
 def _refusal_to_delegate(user: User, delegate: User, reaches: "Sequence[Reach] | None") -> Exception | None:
@@ -129,9 +158,13 @@ def begin(act: UserAct, user: User, origin: "Origin") -> User:
 
 def leave_an_administrator(user: User, *, unless: bool = False) -> None:
     """Refuse what would take the organization's last administrator who can sign in, ``unless`` it takes nothing."""
-    counts = user.is_active and not user.is_frozen and user.is_administrator
-    if counts and not unless:
-        require_administrator_beside(user.organization, user=user)
+    if counts_as_administrator(user) and not unless:
+        require_administrator_beside(user.organization, users=[user])
+
+
+def counts_as_administrator(user: User) -> bool:
+    """Tell whether ``user`` is one of those administrators of whom one must be left."""
+    return user.is_active and not user.is_frozen and user.is_administrator
 
 
 def save(user: User, names: list[str], *, origin: "Origin", at: "datetime") -> None:

@@ -1,0 +1,1 @@
+"""What pages about people take in: parsed, cleaned, and worded where it can't be taken."""

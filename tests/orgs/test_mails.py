@@ -1,0 +1,80 @@
+"""Many mails over one connection."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+
+from orgs.mails import send_many
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_django import Settings
+
+
+class Server(BaseEmailBackend):
+    """A mail server that writes down what is asked of it, and fails as it is told to."""
+
+    did: ClassVar[list[str]] = []
+    is_away: ClassVar[bool] = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_open = False
+
+    def open(self) -> bool:
+        if self.is_away:
+            raise OSError
+        if not self.is_open:
+            self.did.append("open")
+        self.is_open = True
+        return True
+
+    def close(self) -> None:
+        if self.is_open:
+            self.did.append("close")
+        self.is_open = False
+
+    def send_messages(self, email_messages: "Sequence[EmailMessage]") -> int:
+        (message,) = email_messages
+        if message.subject == "bad":
+            raise ValueError
+        self.did.append(str(message.subject))
+        return 1
+
+
+@pytest.fixture(autouse=True)
+def _server(settings: "Settings", monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.EMAIL_BACKEND = "tests.orgs.test_mails.Server"
+    monkeypatch.setattr(Server, "did", [])
+
+
+def mails(*subjects: str) -> list[EmailMessage]:
+    return [EmailMessage(subject, "Hello", to=["mary@example.com"]) for subject in subjects]
+
+
+def test_all_go_over_one_connection() -> None:
+    assert send_many(mails("1", "2", "3")) == 3
+    assert Server.did == ["open", "1", "2", "3", "close"]
+
+
+def test_one_that_fails_is_not_counted_and_the_next_is_sent_over_another() -> None:
+    assert send_many(mails("1", "bad", "3")) == 2
+    assert Server.did == ["open", "1", "close", "open", "3", "close"]
+
+
+def test_server_that_is_away_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Server, "is_away", True)
+    left = iter(mails("1", "2", "3"))
+
+    assert send_many(left) == 0
+    assert [mail.subject for mail in left] == ["2", "3"]
+
+
+def test_nothing_is_sent_that_may_not() -> None:
+    answers = iter([True, False])
+
+    assert send_many(mails("1", "2", "3"), may_go_on=lambda: next(answers)) == 1
+    assert Server.did == ["open", "1", "close"]
