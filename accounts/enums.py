@@ -232,6 +232,18 @@ END_CAUSE: dict[Refusal, EndCause] = {
 }
 
 
+class VisitEnd(models.TextChoices):
+    """Which limit ended a visit, and one's own session with it: what the login page is told of that."""
+
+    TIME_LIMIT = "visit_time_limit", "the time limit was reached"
+    IDLE = "visit_idle", "there was no activity for too long"
+
+    @classmethod
+    def of(cls, cause: str) -> "VisitEnd | None":
+        """Return what the cause of a visit's end is here; None where it was no limit."""
+        return next((end for end in cls if end.value == f"visit_{cause}"), None)
+
+
 class Theme(models.TextChoices):
     """Which colours pages have."""
 

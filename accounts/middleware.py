@@ -24,7 +24,7 @@ from django.utils.http import urlencode
 from orgs.http import Origin, client_address, safe_path
 from orgs.permissions import Permission, RefusedInside, RefusedReadOnly, RefusedToGuest
 
-from .enums import Access, Basis, EndCause, SessionEnd
+from .enums import Access, Basis, EndCause, SessionEnd, VisitEnd
 from .models import Session
 from .services.impersonation import end_lost_visit, hand_back, may_return
 from .services.sessions import end_session
@@ -215,13 +215,15 @@ def _to_sign_in(page: str | None) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse(settings.LOGIN_URL) + query)
 
 
-def _told_at_login(request: "PortalRequest") -> EndCause | SessionEnd:
+def _told_at_login(request: "PortalRequest") -> EndCause | SessionEnd | VisitEnd:
     """Return what the login page is told of the end that ``request`` came after."""
     cause, identity = request.ended, request.identity
     parent = identity.parent if identity is not None else None
     if cause == EndCause.PARENT_SESSION_ENDED and parent is not None and parent.end_cause:
         # The visit ended with the session that it was started from, which is what one has lost: why is that one's.
         return SessionEnd(parent.end_cause)
+    if cause is not None and parent is not None and (limit := VisitEnd.of(cause)):
+        return limit
     # That both sessions ended is for the answer to the leave itself to say; another tab may come long after it.
     return EndCause.PARENT_SESSION_ENDED if cause is None or cause == EndCause.LOGGED_OUT else cause
 
@@ -267,7 +269,8 @@ def come_back(request: "PortalRequest", identity: "Identity") -> "HttpResponse |
         return None
     cast("SessionStore", request.session).switch(key, row=identity.parent)
     rotate_token(request)
-    messages.warning(request, f"Your visit as {visit.target_name} has ended: {cause.label}.")
+    said = f"Your visit as {visit.target_name} has ended: {cause.label}."
+    messages.warning(request, f"{said} You are {identity.actor} again.")
     response = HttpResponseRedirect(landing_of(visit, identity.actor))
     delete_key_cookie(response, settings.RETURN_COOKIE_NAME)
     return response

@@ -1,8 +1,13 @@
 """Mails that follow a change: written inside its transaction, sent once it is committed."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import takewhile
+from time import monotonic
 from typing import Any
 
 from django.core.mail import EmailMessage, get_connection
@@ -13,6 +18,8 @@ from .moments import NOBODY, read_by
 
 logger = logging.getLogger(__name__)
 
+_held: "ContextVar[Held | None]" = ContextVar("held", default=None)
+
 
 def mail_after_commit(name: str, *, to: str, **words: Any) -> None:  # whatever its template shows
     """Send the mail ``name`` to ``to`` after the commit: "accounts/reset" is ``accounts/mail/reset.txt``.
@@ -20,7 +27,45 @@ def mail_after_commit(name: str, *, to: str, **words: Any) -> None:  # whatever 
     Its first line is the subject. A mail server that is away is logged and takes back nothing: what the mail tells of
     has been done.
     """
-    transaction.on_commit(build_mail(name, to=to, **words).send, robust=True)
+    mail = build_mail(name, to=to, **words)
+    transaction.on_commit(lambda: _post(mail), robust=True)
+
+
+@dataclass(slots=True)
+class Held:
+    """Mails that are held back to be sent together."""
+
+    mails: list[EmailMessage] = field(default_factory=list)
+    sent: int = 0
+
+    @property
+    def unsent(self) -> int:
+        """How many did not go out."""
+        return len(self.mails) - self.sent
+
+
+@contextmanager
+def sent_together(*, within: timedelta) -> Iterator[Held]:
+    """Hold back what the block's commits mail, and send it after the block, over one connection and no longer than so.
+
+    A mail server that says nothing keeps nobody waiting for each mail.
+    """
+    held = Held()
+    token = _held.set(held)
+    try:
+        yield held
+    finally:
+        _held.reset(token)
+    end = monotonic() + within.total_seconds()
+    held.sent = send_many(held.mails, may_go_on=lambda: monotonic() < end)
+
+
+def _post(mail: EmailMessage) -> None:
+    held = _held.get()
+    if held is None:
+        mail.send()
+    else:
+        held.mails.append(mail)
 
 
 def send_mail_now(name: str, *, to: str, **words: Any) -> bool:

@@ -20,6 +20,8 @@ from django.utils import timezone
 UTC_NAME = "UTC"
 # As ISO 8601 writes it; every other language is the identifier of a CLDR locale.
 ISO = "iso"
+# No zone and no language is called longer.
+LONGEST_NAME = 64
 # "+0530", as zones without letters of their own call themselves.
 OFFSET_WITH_MINUTES = 5
 
@@ -37,9 +39,14 @@ NOBODY = Reader()
 _reader: ContextVar[Reader] = ContextVar("reader", default=NOBODY)
 
 
-@lru_cache(maxsize=1024)
 def reader_of(time_zone: str, language: str) -> Reader:
     """Return who reads in this zone (IANA) and language; what is not known here is UTC, and ISO 8601."""
+    # Anybody may send anything here, and what follows is remembered.
+    return _reader_of(*("" if len(name) > LONGEST_NAME else name for name in (time_zone, language)))
+
+
+@lru_cache(maxsize=1024)
+def _reader_of(time_zone: str, language: str) -> Reader:
     try:
         name, zone = time_zone, ZoneInfo(time_zone)
     except (KeyError, ValueError, OSError):

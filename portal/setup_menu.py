@@ -73,7 +73,8 @@ SETUP_PAGES = (
         "Users",
         "user_list",
         Permission.VIEW_ALL_USERS,
-        "people accounts log in as freeze deactivate reset password unlock import csv upload",
+        "people accounts log in as freeze deactivate reset password unlock import csv upload new create invite edit "
+        "columns",
         "See who is here, edit them, and log in as them.",
         opens_to=sees_users,
     ),
@@ -98,7 +99,8 @@ SETUP_PAGES = (
         "Security",
         "login_access_policies",
         Permission.VIEW_SETUP,
-        "administrators can log in as any user impersonate enable",
+        "administrators can log in as any user impersonate enable support organization reason ticket required time "
+        "limit minutes read-only step up protect mail record pages opened",
         "Decide whether administrators can log in as any user.",
     ),
     SetupPage(
@@ -146,7 +148,7 @@ SETUP_PAGES = (
         "Security",
         "audit_trail",
         Permission.VIEW_SETUP,
-        "changes history log events who did what",
+        "changes history log events who did what changed download csv export",
         "Read what was changed, by whom, and on whose behalf.",
     ),
     SetupPage(

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from .http import PortalRequest
 
 # A field whose name holds one of these is never shown back, whatever was typed.
-SECRET_WORDS = ("password", "secret", "token", "key", "code")
+SECRET_WORDS = ("pass", "secret", "token", "key", "code", "otp")
 # What a form carries or offers, and nobody typed.
 CARRIED_FIELDS = frozenset(
-    {"csrfmiddlewaretoken", FIELD_NAME, "asked", "back", "from", "next", "read", "version"}
-    | {"profile", "profiles", "role", "roles"}
+    {"csrfmiddlewaretoken", FIELD_NAME, "asked", "back", "before", "from", "next", "read", "version"}
+    | {"act", "below", "id", "permissions", "profile", "profiles", "role", "roles"}
 )
 
 

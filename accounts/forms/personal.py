@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.enums import DateLanguage, Theme
 from accounts.services.personal import PasswordNeeded, PersonalSettings
+from accounts.services.users import AddressField
 from orgs.moments import UTC_NAME, write_time
 from orgs.text import validate_name, validate_plain_text
 
@@ -52,7 +53,7 @@ class PersonalForm(forms.Form):
     alias = forms.CharField(
         max_length=20, required=False, validators=[validate_plain_text], help_text="A short name, for lists."
     )
-    email = forms.EmailField(label="E-mail address", max_length=254, validators=[validate_plain_text])
+    email = AddressField(label="E-mail address")
     password = forms.CharField(
         label="Current password",
         required=False,

@@ -1,12 +1,12 @@
 """What stands before every change of a user, a profile or a role, and what is locked for it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from accounts.facts import reaches_of
-from accounts.models import User
+from accounts.models import Profile, Role, User
 from orgs.editions import Feature
 from orgs.models import Organization
 from orgs.permissions import Permission, PermissionMissing
@@ -14,14 +14,25 @@ from orgs.permissions import Permission, PermissionMissing
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from django.db.models import QuerySet
+
     from accounts.facts import Reach
-    from accounts.models import Profile
     from accounts.querysets import UserQuerySet
     from orgs.http import Origin
+
+Row = TypeVar("Row", Profile, Role)
 
 
 class NotInOrganization(Http404):  # said as a page says it
     """No such row in the organization of whoever asks: answered as *not found*, whichever of the two it is."""
+
+
+def still_there(rows: "QuerySet[Row]", row: "Row") -> "Row":
+    """Return ``row`` as it now is; someone may have deleted it since it was looked up."""
+    fresh = rows.filter(pk=row.pk).first()
+    if fresh is None:
+        raise NotInOrganization
+    return fresh
 
 
 class ModifyAllDataNeeded(PermissionDenied):

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import Profile, User
+from accounts.models import DelegatedGroup, Profile, User
 from accounts.models.profile import StandardProfile
 from orgs.audit import AuditAction, record
 from orgs.editions import Feature, editions_with
@@ -26,6 +26,7 @@ from .guards import (
     require_administrator_beside,
     require_for_profile,
     require_own,
+    still_there,
 )
 from .visits import VisitsOf, end_lost_visits
 
@@ -274,12 +275,15 @@ def delete_profile(profile: Profile, *, origin: "Origin", at: datetime | None = 
     profile = _begin(ProfileAct.DELETE, profile, origin)
     if User.objects.filter(profile=profile).exists():
         raise ProfileInUse(profile)
+    named = list(DelegatedGroup.objects.filter(profiles=profile).order_by("name").values_list("name", flat=True))
+    # Whose delegates can no longer give it.
+    groups = {"delegated_groups": named} if named else {}
     record(
         AuditAction.PROFILE_DELETED,
         origin=origin,
         organization=profile.organization,
         at=at,
-        before=_words_of(profile),
+        before={**_words_of(profile), **groups},
         profile=profile.name,
     )
     profile.delete()
@@ -289,7 +293,7 @@ def _begin(act: ProfileAct, profile: Profile, origin: "Origin") -> Profile:
     """Lock the organization, read the profile anew, and refuse what may not be done."""
     organization = lock_organization(profile.organization_id)
     require_own(origin, organization.pk)
-    fresh = Profile.objects.get(pk=profile.pk)
+    fresh = still_there(Profile.objects.all(), profile)
     fresh.organization = organization
     if (refusal := refusal_of(act, fresh, origin=origin)) is not None:
         raise refusal

@@ -16,7 +16,7 @@ from orgs.audit import AuditAction, record
 from orgs.permissions import Permission
 from orgs.services.guards import lock_organization, refuse_to_guest
 
-from .guards import NameTaken, NotInOrganization, require, require_own
+from .guards import NameTaken, NotInOrganization, require, require_own, still_there
 from .visits import VisitsOf, end_lost_visits
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def create_role(
 def rename_role(role: Role, *, name: str, origin: "Origin", at: datetime | None = None) -> Role:
     """Give a role another name."""
     organization = _begin(role.organization_id, origin)
-    role = Role.objects.get(pk=role.pk)
+    role = still_there(Role.objects.all(), role)
     before, role.name = role.name, name
     if before == name:
         return role
@@ -106,7 +106,7 @@ def move_role(role: Role, *, parent: Role | None, origin: "Origin", at: datetime
     """
     at = at or timezone.now()
     organization = _begin(role.organization_id, origin)
-    role, above = Role.objects.get(pk=role.pk), _of(organization, parent)
+    role, above = still_there(Role.objects.all(), role), _of(organization, parent)
     before = Role.objects.get_parent(role)
     if before == above:
         return role
@@ -163,7 +163,7 @@ def change_role(
     """
     at = at or timezone.now()
     _begin(role.organization_id, origin)
-    role = Role.objects.get(pk=role.pk)
+    role = still_there(Role.objects.all(), role)
     if version is not None and version != version_of(role):
         raise RoleChangedMeanwhile(role, Role.objects.get_parent(role))
     moved = move_role(role, parent=parent, origin=origin, at=at)
@@ -174,7 +174,7 @@ def change_role(
 def delete_role(role: Role, *, origin: "Origin", at: datetime | None = None) -> None:
     """Delete a role that nobody holds and nothing hangs on. Raises :class:`RoleInUse`."""
     organization = _begin(role.organization_id, origin)
-    role = Role.objects.get(pk=role.pk)
+    role = still_there(Role.objects.all(), role)
     if words := why_kept(role):
         raise RoleInUse(words)
     above = Role.objects.get_parent(role)
@@ -216,7 +216,7 @@ def _of(organization: "Organization", role: Role | None) -> Role | None:
         return None
     if role.organization_id != organization.pk:
         raise NotInOrganization
-    fresh: Role = Role.objects.get(pk=role.pk)
+    fresh: Role = still_there(Role.objects.all(), role)
     return fresh
 
 

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, cast
 
 from accounts.services.guards import edits_users, sees_users
-from accounts.services.users import SEVERAL
+from accounts.services.users import SEVERAL, UserAct
 from orgs.permissions import Permission, PermissionMissing, View
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from portal.http import PortalRequest
 
 
-def _gate(may: "Callable[[User], bool]", permission: Permission) -> Callable[[View], View]:
+def _gate(may: "Callable[[User], bool]", missing: "Callable[[HttpRequest], Permission]") -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def wrapped(request: "HttpRequest", *args: object, **kwargs: object) -> "HttpResponseBase":
             if not may(cast("PortalRequest", request).user):
-                raise PermissionMissing((permission,))
+                raise PermissionMissing((missing(request),))
             response: HttpResponseBase = view(request, *args, **kwargs)
             return response
 
@@ -31,9 +31,10 @@ def _gate(may: "Callable[[User], bool]", permission: Permission) -> Callable[[Vi
 
 
 # What such a page may show of whom is for accounts.services.guards.visible_to to say.
-for_those_who_see_users = _gate(sees_users, Permission.VIEW_ALL_USERS)
-for_those_who_edit_users = _gate(edits_users, Permission.MANAGE_INTERNAL_USERS)
+for_those_who_see_users = _gate(sees_users, lambda _: Permission.VIEW_ALL_USERS)
+for_those_who_edit_users = _gate(edits_users, lambda _: Permission.MANAGE_INTERNAL_USERS)
 # One of the acts is enough to get in; which of them it is to be, the view asks.
 for_those_who_act_on_several = _gate(
-    lambda user: any(user.has_permission(act.permission) for act in SEVERAL.values()), Permission.MANAGE_INTERNAL_USERS
+    lambda user: any(user.has_permission(act.permission) for act in SEVERAL.values()),
+    lambda request: SEVERAL.get(request.POST.get("act", ""), UserAct.DEACTIVATE).permission,
 )

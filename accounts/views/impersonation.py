@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
-from accounts.enums import Access, EndCause
+from accounts.enums import Access, EndCause, VisitEnd
 from accounts.forms.visits import StartForm, StepUpForm
 from accounts.middleware import come_back, delete_key_cookie, landing_of, page_before, set_key_cookie
 from accounts.presence import last_active, live_sessions_of, worn_now
@@ -288,5 +288,6 @@ def _left_already(request: "PortalRequest", identity: "Identity", visit: "Impers
 
 def _to_login(visit: "Impersonation", landing: str) -> "HttpResponse":
     """Send to the login page, which says what happened and leads on to where a leave leads."""
-    query = urlencode({"ended": visit.end_cause or EndCause.LOGGED_OUT, "next": landing})
+    cause = visit.end_cause or EndCause.LOGGED_OUT
+    query = urlencode({"ended": VisitEnd.of(cause) or cause, "next": landing})
     return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{query}")

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from accounts.enums import EndCause, SessionEnd
+from accounts.enums import EndCause, SessionEnd, VisitEnd
 from accounts.services.sign_in import confirm_sign_in
 from orgs.http import Origin, safe_path
 from orgs.moments import write_time
@@ -68,6 +68,8 @@ def _ended(value: str) -> str:
         return "You have logged out as that user. Your own session was ended too. Log in again to go on."
     if value == EndCause.PARENT_SESSION_ENDED:
         return "Your session has ended. Log in again to go on."
+    if value in VisitEnd:
+        return f"Your visit has ended: {VisitEnd(value).label}. Your own session ended with it. Log in again to go on."
     # One's own words first: whoever reads it need not be an administrator.
     cause = next((kind(value) for kind in (SessionEnd, EndCause) if value in kind), None)
     if cause is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import F
@@ -268,7 +268,8 @@ def _history_header(request: "PortalRequest", state: ListState) -> str:
 
     So Back leads from what was found to the list as it was before, not through every letter.
     """
-    before = ListState.read(QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query))
+    _, _, query = request.headers.get("HX-Current-URL", "").partition("?")
+    before = ListState.read(QueryDict(query.partition("#")[0]))
     goes_on = bool(before.q) and replace(before, q=state.q, cursor="") == replace(state, cursor="")
     return "HX-Replace-Url" if goes_on or before == state else "HX-Push-Url"
 

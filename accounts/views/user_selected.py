@@ -98,8 +98,10 @@ class Selection:
 
     @classmethod
     def of_preview(cls, request: "HttpRequest") -> Self:
-        """Read what the preview showed: nothing else is done. Of one that was tampered with, nothing."""
-        read = as_read(request, salt=SALT)
+        """Read what the preview showed this session: nothing else is done. Of one that can't be read, nothing."""
+        read = as_read(request, salt=SALT, for_at_most=ONCE_IN)
+        if read.get("session") != _session_of(request):
+            return cls(None, ())
         return cls(SEVERAL.get(read.get("act", "")), tuple(read.get("ids", ())), read.get("once", ""))
 
     def users_seen_by(self, user: "User") -> "list[User]":
@@ -122,6 +124,8 @@ def user_selected(request: "HttpRequest") -> "HttpResponse":
         raise refusal
     if len(selection.ids) > MOST_AT_ONCE:
         return _back_to_list(request, f"Select {MOST_AT_ONCE} users at most at a time. Nothing was done.")
+    if is_confirmed and selection.act is None:
+        return _back_to_list(request, "This preview is too old, or not yours. Nothing was done. Select anew.")
     users = selection.users_seen_by(request.user)
     if selection.act is None or not users:
         return _back_to_list(request, "Nobody is selected. Tick users in the list, then choose what to do with them.")
@@ -152,16 +156,28 @@ def _preview(request: "PortalRequest", act: UserAct, users: "Sequence[User]") ->
         "ends_sessions": any(one.sessions or one.visits for one in happens),
         "is_danger": act is UserAct.DEACTIVATE,
         "back": back_of(request),
-        "read": carry({"act": act.name.lower(), "ids": ids, "once": get_random_string(16)}, salt=SALT),
+        "read": carry(
+            {"act": act.name.lower(), "ids": ids, "once": get_random_string(16), "session": _session_of(request)},
+            salt=SALT,
+        ),
     }
     return render(request, "accounts/user_selected.html", context)
 
 
+def _session_of(request: "HttpRequest") -> str:
+    """Return which session asks: a preview is that one's alone."""
+    return str(Origin.of(cast("PortalRequest", request)).session_public_id)
+
+
 def _done(request: "PortalRequest", act: UserAct, users: "Sequence[User]") -> "HttpResponse":
-    outcomes = act_on_several(act, users, origin=Origin.of(request), site=request.build_absolute_uri("/"))
-    words = WORDS[act]
-    if done := [one.user for one in outcomes if not one.reason]:
-        messages.success(request, words.done.format(_names(done)))
+    done = act_on_several(act, users, origin=Origin.of(request), site=request.build_absolute_uri("/"))
+    words, outcomes = WORDS[act], done.outcomes
+    happened = [one.user for one in outcomes if not one.reason]
+    if happened and done.unsent < len(happened):
+        messages.success(request, words.done.format(_names(happened)))
+    if done.unsent:
+        said = f"{done.unsent} of the mails did not go out: the mail server did not take them in time."
+        messages.error(request, f"{said} Try again later, or tell people of “Forgot your password?”.")
     if not_done := [one for one in outcomes if one.reason]:
         said = f"{words.not_done}: {_count(len(not_done))}. Something has changed since the preview."
         messages.warning(request, " ".join([said, *map(_reason_of, not_done[:REASONS_SAID])]))

@@ -118,8 +118,10 @@ def user_summary(request: "HttpRequest", user_id: int) -> "HttpResponse":
     """Show what a user may do, and where that comes from."""
     request = cast("PortalRequest", request)
     user, at = find_user(request, user_id), timezone.now()
-    policy, delegated = request.user.organization.login_access_policy, delegated_to(user)
+    policy = request.user.organization.login_access_policy
     sees_all = request.user.has_permission(Permission.VIEW_ALL_USERS)
+    # A delegate sees users in reach, and no group but their own.
+    delegated = delegated_to(user) if sees_all else []
     context = {
         **_about(request, user),
         "person": user,
@@ -173,7 +175,8 @@ def back_of(request: "HttpRequest") -> str:
     asked = request.POST.get("back") or request.GET.get("back", "")
     path = safe_path(asked)
     users = reverse("user_list")
-    return path if path and path.startswith(users) else users
+    is_plain = path is not None and "/." not in path.partition("?")[0]
+    return path if path and is_plain and path.startswith(users) else users
 
 
 def page_of(user: User, *, back: str) -> str:

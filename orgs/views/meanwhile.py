@@ -1,6 +1,7 @@
 """Two who save one page at once: what it held goes along with its form, so that the second is told what changed."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core import signing
@@ -16,10 +17,10 @@ def carry(values: dict[str, Any], *, salt: str) -> str:
     return signing.dumps(values, salt=salt)
 
 
-def as_read(request: "HttpRequest", *, salt: str) -> dict[str, Any]:
-    """Return what the page held when it was opened; nothing if that is missing or was tampered with."""
+def as_read(request: "HttpRequest", *, salt: str, for_at_most: timedelta | None = None) -> dict[str, Any]:
+    """Return what the page held when it was opened; nothing if that is missing, too old or was tampered with."""
     try:
-        read: dict[str, Any] = signing.loads(request.POST.get(FIELD, ""), salt=salt)
+        read: dict[str, Any] = signing.loads(request.POST.get(FIELD, ""), salt=salt, max_age=for_at_most)
     except signing.BadSignature:
         return {}
     return read

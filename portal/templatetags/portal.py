@@ -48,7 +48,8 @@ def ago(at: datetime | None, *, never: str = "Never") -> "SafeString | str":
     elif at < now:
         words = f"{timesince(at, now, depth=1)} ago"
     else:
-        words = f"in {timesince(now, at, depth=1)}"
+        # What is left is cut less: "in 1 hour" would be said of nearly two.
+        words = f"in {timesince(now, at, depth=2)}"
     title = ", ".join(dict.fromkeys((write(at), write_utc(at))))
     return format_html('<time datetime="{}" title="{}">{}</time>', _machine(at), title, words.replace("\xa0", " "))
 

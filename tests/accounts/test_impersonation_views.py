@@ -381,7 +381,7 @@ def test_leave_that_comes_just_after_an_end_comes_back_and_is_told(
         "user": "Ada Lovelace",
         "actor": "Ada Lovelace",
         "visit": None,
-        "messages": ["Your visit as Grace Hopper has ended: the user ended it."],
+        "messages": ["Your visit as Grace Hopper has ended: the user ended it. You are Ada Lovelace again."],
     }
 
 
@@ -410,7 +410,9 @@ def test_leave_after_an_end_comes_back_and_is_told(inside: PortalClient, grace: 
     response = inside.post("/logout/")
 
     assert response.headers["Location"] == back_at(grace)
-    assert inside.get("/probe/").json()["messages"] == ["Your visit as Grace Hopper has ended: the user ended it."]
+    assert inside.get("/probe/").json()["messages"] == [
+        "Your visit as Grace Hopper has ended: the user ended it. You are Ada Lovelace again."
+    ]
 
 
 @pytest.mark.parametrize(("is_forced", "leads_to_login"), [(True, True), (False, False)])
@@ -434,7 +436,7 @@ def test_leave_after_the_time_ran_out_says_that(inside: PortalClient, grace: Use
 
     response = inside.post("/logout/")
 
-    assert response.headers["Location"] == to_login(ended="time_limit", next=back_at(grace))
+    assert response.headers["Location"] == to_login(ended="visit_time_limit", next=back_at(grace))
 
 
 def test_signing_out_ends_ones_own_session(at_work: PortalClient, ada: User) -> None:

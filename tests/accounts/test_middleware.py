@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.enums import EndCause
+from accounts.enums import VisitEnd as LimitOfVisit
 from accounts.models import Impersonation, Profile, Session, User
 from accounts.services.sessions import end_session
 from accounts.session_store import SessionStore
@@ -503,14 +504,15 @@ def test_next_page_after_the_end_says_what_happened(
     next_page = inside.client.get("/probe/")
 
     if ends_parent:
-        query = urlencode({"next": landing(inside), "ended": cause.value})
+        told = LimitOfVisit.of(cause) or cause
+        query = urlencode({"next": landing(inside), "ended": told.value})
         assert response.headers["Location"] == f"/login/?{query}"
         assert (next_page.status_code, dict(response.cookies)) == (302, {})
     else:
         assert response.headers["Location"] == landing(inside)
         assert next_page.json() == {
             **ADA,
-            "messages": [f"Your visit as Grace Hopper has ended: {cause.label}."],
+            "messages": [f"Your visit as Grace Hopper has ended: {cause.label}. You are Ada Lovelace again."],
         }
         assert inside.client.get("/probe/").json() == ADA
 
@@ -581,7 +583,7 @@ def test_time_limit_ends_the_worn_session_alone_where_leaving_does(inside: Insid
 
     assert response.headers["Location"] == landing(inside)
     assert inside.client.get("/probe/").json()["messages"] == [
-        "Your visit as Grace Hopper has ended: the time limit was reached."
+        "Your visit as Grace Hopper has ended: the time limit was reached. You are Ada Lovelace again."
     ]
 
 
@@ -655,7 +657,9 @@ def test_actor_comes_back_to_what_their_own_session_holds(inside: Inside) -> Non
 
     assert len([sql for sql in queries if "WHERE s.key_hash = " in sql]) == 1
     page = inside.client.get("/probe/")
-    assert page.json()["messages"] == ["Your visit as Grace Hopper has ended: the user ended it."]
+    assert page.json()["messages"] == [
+        "Your visit as Grace Hopper has ended: the user ended it. You are Ada Lovelace again."
+    ]
     assert inside.client.get("/probe/keep/").content == b"of Ada"
 
 

@@ -31,7 +31,7 @@ from orgs.editions import Edition
 from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import ADMINISTRATOR, Permission, PermissionMissing, RefusedToGuest
-from tests.factories import OrganizationFactory, ProfileFactory, UserFactory
+from tests.factories import DelegatedGroupFactory, OrganizationFactory, ProfileFactory, UserFactory
 from tests.queries import captured_queries
 
 if TYPE_CHECKING:
@@ -398,6 +398,23 @@ def test_profile_that_nobody_has_is_deleted(clerks: Profile, ada: User) -> None:
     assert not Profile.objects.filter(pk=clerks.pk).exists()
     event = AuditEvent.objects.get()
     assert (event.sentence, event.before["name"]) == ("Deleted profile Clerks", "Clerks")
+
+
+def test_groups_that_handed_it_out_stand_in_the_event(clerks: Profile, ada: User) -> None:
+    group = DelegatedGroupFactory.create(organization=clerks.organization, name="Clerks' heads")
+    group.profiles.add(clerks)
+
+    delete_profile(clerks, origin=origin_of(ada))
+
+    assert AuditEvent.objects.get().before["delegated_groups"] == ["Clerks' heads"]
+
+
+def test_second_of_two_who_delete_finds_nothing(clerks: Profile, ada: User) -> None:
+    again = Profile.objects.get(pk=clerks.pk)
+    delete_profile(clerks, origin=origin_of(ada))
+
+    with pytest.raises(NotInOrganization):
+        delete_profile(again, origin=origin_of(ada))
 
 
 def test_profile_in_use_stays(clerks: Profile, ada: User) -> None:

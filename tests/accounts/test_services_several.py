@@ -113,7 +113,7 @@ def test_last_of_all_administrators_stays_in_preview_and_in_deed(
     origin = origin_of(mary)
 
     foreseen = preview_several(act, [ada, alan, grace], origin=origin)
-    done = act_on_several(act, [ada, alan, grace], origin=origin, site=SITE)
+    done = act_on_several(act, [ada, alan, grace], origin=origin, site=SITE).outcomes
 
     assert foreseen == done == [Outlook(ada), Outlook(alan, NOBODY_LEFT), Outlook(grace)]
 
@@ -202,7 +202,7 @@ def test_preview_asks_the_same_few_queries_of_many(busy: None, ada: User, alan: 
 def test_each_has_an_event_of_its_own_and_refusals_take_nothing_back(
     ada: User, alan: User, grace: User, dennis: User
 ) -> None:
-    outcomes = act_on_several(UserAct.FREEZE, [grace, ada, dennis, alan], origin=origin_of(ada), site=SITE)
+    outcomes = act_on_several(UserAct.FREEZE, [grace, ada, dennis, alan], origin=origin_of(ada), site=SITE).outcomes
 
     assert outcomes == [
         Outlook(grace),
@@ -221,7 +221,7 @@ def test_what_someone_else_did_meanwhile_is_told(ada: User, alan: User, grace: U
 
     # As it was read for the preview.
     grace.is_frozen = False
-    outcomes = act_on_several(UserAct.FREEZE, [grace], origin=origin_of(ada), site=SITE)
+    outcomes = act_on_several(UserAct.FREEZE, [grace], origin=origin_of(ada), site=SITE).outcomes
 
     assert (foreseen, outcomes) == ([Outlook(grace)], [Outlook(grace, "Grace Hopper is frozen already.")])
 

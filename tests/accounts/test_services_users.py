@@ -470,7 +470,7 @@ def test_delegates_visit_ends_when_a_change_takes_its_ground(
     assert barbara.sessions.live().count() == 1
 
 
-@pytest.mark.parametrize(("name", "queries"), [("alias", 5), ("role", 7)])
+@pytest.mark.parametrize(("name", "queries"), [("alias", 5), ("role", 8)])
 def test_edit_asks_of_visits_only_where_they_may_rest_on_it(
     ada: User, rosalind: User, sales_roles: "dict[str, Role]", name: str, queries: int
 ) -> None:
@@ -479,7 +479,8 @@ def test_edit_asks_of_visits_only_where_they_may_rest_on_it(
     with captured_queries() as asked:
         update_user(rosalind, details, origin=origin_of(ada))
 
-    # The organization's lock; the user; the profile; the user's row; the trail. Which visits to lock; which lost it.
+    # The organization's lock; the user; the profile; the user's row; the trail. The new role; which visits to lock;
+    # which lost it.
     assert len(asked) == queries
 
 

@@ -128,7 +128,16 @@ def test_columns_tell_what_a_session_is(
 
     assert columns_of(client) == [
         ["Remove", ALAN_HERE, "UI", "–", "Unknown Unknown", "11 hours ago", "just now", "in 29 minutes absolute limit"],
-        ["Remove", ADA, "UI", "192.0.2.7", "Firefox Windows", "1 hour ago", "20 minutes ago", "in 1 hour inactivity"],
+        [
+            "Remove",
+            ADA,
+            "UI",
+            "192.0.2.7",
+            "Firefox Windows",
+            "1 hour ago",
+            "20 minutes ago",
+            "in 1 hour, 39 minutes inactivity",
+        ],
         [
             *("Remove", GRACE_BY_ADA, "SubstituteUser", "192.0.2.7", "Firefox Windows"),
             *("1 hour ago", "20 minutes ago", "in 10 minutes end of the visit"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.core.mail.backends.base import BaseEmailBackend
 from django.utils.http import urlencode
 
 from accounts.enums import Access
@@ -19,9 +20,10 @@ from tests.factories import LoginAccessGrantFactory, OrganizationFactory, Profil
 from .reading import Answer, html_of, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from pytest_django import DjangoCaptureOnCommitCallbacks
+    from django.core.mail import EmailMessage
+    from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
     from accounts.testing import PortalClient
     from orgs.models import Organization
@@ -171,7 +173,6 @@ def test_preview_of_nobody_has_nothing_to_confirm(client_of: "ClientOf", ada: Us
         {"act": "freeze", "id": ["", "x", "-1", "0", "9" * 30, "²"]},
         {"act": "unlock", "id": "{grace}"},
         {"id": "{grace}"},
-        {"read": "edited", "act": "freeze", "id": "{grace}"},
     ],
 )
 def test_nobody_selected_leads_back_and_says_so(
@@ -374,6 +375,54 @@ def test_reason_that_names_nobody_is_said_with_the_name(
         (
             "Not frozen: 1 user. Something has changed since the preview. Ada Lovelace: Acme would be left without an "
             "administrator who can sign in. Nothing was changed. Make someone else an administrator first."
+        )
+    ]
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "alan's"])
+def test_preview_of_another_session_does_nothing(
+    client_of: "ClientOf", ada: User, alan: User, grace: User, whose: str
+) -> None:
+    client = client_of(ada)
+    read = {"read": "edited"} if whose == "nobody's" else {}
+
+    answer = confirm(client, ask(client_of(alan), "freeze", grace), **read)
+
+    grace.refresh_from_db()
+    assert told(client, answer) == ["This preview is too old, or not yours. Nothing was done. Select anew."]
+    assert not grace.is_frozen
+
+
+@pytest.mark.parametrize("act", ["freeze", "reset_password", "unlock"])
+def test_who_may_do_nothing_is_told_what_the_act_needs(
+    client_of: "ClientOf", audrey: User, grace: User, act: str
+) -> None:
+    answer = ask(client_of(audrey), act, grace)
+
+    needs = {"freeze": "Freeze Users", "reset_password": "Reset User Passwords", "unlock": "Manage Internal Users"}
+    assert f"You need {needs[act]} on your profile." in html_of(answer, 403)
+
+
+class Deaf(BaseEmailBackend):
+    """A mail server that takes nothing."""
+
+    def send_messages(self, email_messages: "Sequence[EmailMessage]") -> int:
+        return 0 * len(email_messages)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mails_that_did_not_go_out_are_counted(
+    client_of: "ClientOf", ada: User, grace: User, settings: "Settings"
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.Deaf"
+    client = client_of(ada)
+
+    answer = confirm(client, ask(client, "reset_password", grace))
+
+    assert told(client, answer) == [
+        (
+            "1 of the mails did not go out: the mail server did not take them in time. "
+            "Try again later, or tell people of “Forgot your password?”."
         )
     ]
 

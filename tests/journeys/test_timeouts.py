@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SETTINGS = "/setup/session-settings/"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 IDLE = "Your session has ended: there was no activity for too long. Log in again to go on."
+IDLE_VISIT = (
+    "Your visit has ended: there was no activity for too long. Your own session ended with it. Log in again to go on."
+)
 LIMIT = "Your session has ended: the time limit was reached. Log in again to go on."
 ADDRESS = "Your session has ended: the network address changed. Log in again to go on."
 PASSWORD_CHANGED = "Your session has ended: a password was changed. Log in again to go on."
@@ -228,5 +231,5 @@ def test_a_visit_that_falls_idle_ends_both_sessions_where_the_actors_own_does(
 
     page = adas.open("/")
 
-    assert (page.heading, page.alerts) == ("Log in", [IDLE])
+    assert (page.heading, page.alerts) == ("Log in", [IDLE_VISIT])
     assert Impersonation.objects.get().end_cause == EndCause.IDLE

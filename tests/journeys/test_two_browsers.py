@@ -147,7 +147,7 @@ def test_next_page_tells_and_one_is_back_as_oneself(
     page = story.adas.open("/")
 
     assert page.place == f"/setup/users/{story.grace.pk}/"
-    assert page.alerts[0] == f"Your visit as Grace Hopper has ended: {words}."
+    assert page.alerts[0] == f"Your visit as Grace Hopper has ended: {words}. You are Ada Lovelace again."
     assert (page.banner, page.status, page.heading) == ("", 200, "Grace Hopper")
     assert story.adas.open("/").heading == "Welcome, Ada"
     assert story.closed()[:2] == (cause, by)
@@ -184,7 +184,9 @@ def test_page_that_one_goes_on_to_is_ones_own(story: Story) -> None:
     page = story.adas.send("post", f"/setup/users/{story.ada.pk}/freeze/", inside.token).click("Go on")
 
     assert page.place == f"/setup/users/{story.grace.pk}/"
-    assert page.alerts == ["Your visit as Grace Hopper has ended: the login access policies were changed."]
+    assert page.alerts == [
+        "Your visit as Grace Hopper has ended: the login access policies were changed. You are Ada Lovelace again."
+    ]
 
 
 def test_late_log_out_after_an_end_lands_where_a_leave_would(story: Story) -> None:
@@ -264,7 +266,9 @@ def test_time_limit_without_relogin_is_back_as_oneself(story: Story, any_user_lo
 
     page = story.adas.open("/")
 
-    assert page.alerts == ["Your visit as Grace Hopper has ended: the time limit was reached."]
+    assert page.alerts == [
+        "Your visit as Grace Hopper has ended: the time limit was reached. You are Ada Lovelace again."
+    ]
     assert page.place == f"/setup/users/{story.grace.pk}/"
     assert story.closed() == ("time_limit", None, False)
 

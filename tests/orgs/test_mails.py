@@ -1,17 +1,18 @@
 """Many mails over one connection."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from orgs.mails import send_many
+from orgs.mails import mail_after_commit, send_many, sent_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_django import Settings
+    from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 
 class Server(BaseEmailBackend):
@@ -78,3 +79,21 @@ def test_nothing_is_sent_that_may_not() -> None:
 
     assert send_many(mails("1", "2", "3"), may_go_on=lambda: next(answers)) == 1
     assert Server.did == ["open", "1", "close"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("seconds", "did", "unsent"), [(15, ["open", "1", "2", "close"], 0), (0, [], 2)])
+def test_what_a_block_mails_goes_together_and_for_so_long(
+    django_capture_on_commit_callbacks: "DjangoCaptureOnCommitCallbacks", seconds: int, did: list[str], unsent: int
+) -> None:
+    words = {"user": "Mary", "by": "Ada", "url": "", "again_url": "", "days": 3}
+
+    with sent_together(within=timedelta(seconds=seconds)) as held:
+        with django_capture_on_commit_callbacks(execute=True):
+            for _ in range(2):
+                mail_after_commit("accounts/password_reset", to="mary@example.com", **words)
+        before = list(Server.did)
+        for mail, subject in zip(held.mails, "12", strict=True):
+            mail.subject = subject
+
+    assert (before, Server.did, held.unsent) == ([], did, unsent)

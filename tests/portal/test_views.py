@@ -254,7 +254,7 @@ def test_nothing_that_matters_is_said_in_a_line_each(client_of: "ClientOf", ada:
 
     assert (
         "What matters now Who is logged in as whom Nobody is logged in as anyone. All Impersonations "
-        "Open requests Nothing waits for an answer. Company Information "
+        "Open requests Nothing waits for an answer. "
         "Recent changes Nothing has been changed yet. View Setup Audit Trail Users"
     ) in words
 

@@ -23,7 +23,7 @@ from .details import (
     update_user,
     version_of,
 )
-from .fields import PersonForm
+from .fields import AddressField, PersonForm
 from .refusals import (
     USERNAME_TAKEN,
     NotDelegated,
@@ -41,6 +41,7 @@ __all__ = [
     "MOST_AT_ONCE",
     "SEVERAL",
     "USERNAME_TAKEN",
+    "AddressField",
     "Delegation",
     "EmailLinkIsDead",
     "NotDelegated",

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Impersonation, Profile, Role, User
-from accounts.services.guards import NotInOrganization, require, require_for_profile, require_own
+from accounts.services.guards import NotInOrganization, require, require_for_profile, require_own, still_there
 from accounts.services.passwords import NEW_ACCOUNT, send_password_mail
 from accounts.services.sessions import lock_ids
 from accounts.services.visits import VisitsOf, end_lost_visits
@@ -169,7 +169,7 @@ def update_user(
     delegation = delegation_of(origin)
     if delegation is not None and origin.user is not None and "email" in changed:
         delegation.refuse_address(user, delegate=origin.user)
-    details = _with_what_may_be_given(details, user.organization, origin, delegation, keeps=before.profile)
+    details = _with_what_may_be_given(details, user.organization, origin, delegation, keeps=before)
     leave_an_administrator(user, unless=details.profile.is_administrator)
     takes_ground = bool(GROUND & set(changed))
     locked = _lock_visits(user) if takes_ground else []
@@ -199,20 +199,21 @@ def _with_what_may_be_given(
     origin: "Origin",
     delegation: Delegation | None,
     *,
-    keeps: Profile | None = None,
+    keeps: UserDetails | None = None,
 ) -> UserDetails:
     """Return the details with profile and role as they are under the lock.
 
     Refused are those that are not there, Modify All Data to non-holders, and to a delegate what no group gives.
     """
     profile = Profile.objects.filter(organization=organization, pk=details.profile.pk).first()
-    if profile is None or (details.role is not None and details.role.organization_id != organization.pk):
+    if profile is None:
         raise NotInOrganization
     role = details.role
-    if delegation is not None:
-        # Where a role stands decides, and it may have been moved since it was read.
-        role = None if role is None else Role.objects.get(pk=role.pk)
-    refuse_to_give(profile, role, origin=origin, delegation=delegation, keeps=keeps)
+    if role is not None and (delegation is not None or keeps is None or role != keeps.role):
+        # It may have been moved since it was read, which decides for a delegate, or deleted.
+        role = still_there(Role.objects.filter(organization=organization), role)
+    kept = None if keeps is None else keeps.profile
+    refuse_to_give(profile, role, origin=origin, delegation=delegation, keeps=kept)
     return replace(details, profile=profile, role=role)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Session, User
 from accounts.services.guards import LastAdministrator, require_administrator_beside
 from accounts.services.sessions import session_of
+from orgs.mails import sent_together
 
 from .acts import deactivate_user, freeze_user, send_password_reset
 from .refusals import UserAct, begin, counts_as_administrator, needless_because, refusal_of
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # What is done to several at once, by the name that a page gives it.
 SEVERAL = {act.name.lower(): act for act in (UserAct.RESET_PASSWORD, UserAct.FREEZE, UserAct.DEACTIVATE)}
 MOST_AT_ONCE = 200
+# How long somebody waits for their mails at most.
+MAILING_TIME = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,14 @@ class Outlook:
     reason: str = ""
     sessions: int = 0
     visits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done to each, and how many of its mails did not go out."""
+
+    outcomes: list[Outlook]
+    unsent: int = 0
 
 
 def preview_several(
@@ -55,13 +66,16 @@ def preview_several(
 
 def act_on_several(
     act: UserAct, users: Sequence[User], *, origin: "Origin", site: str, at: datetime | None = None
-) -> list[Outlook]:
+) -> "Done":
     """Do ``act`` to each, in this order, and return of each why nothing was done, if so.
 
-    Each has a transaction and a row of the trail of its own: who is refused takes nothing back from the others.
+    Each has a transaction and a row of the trail of its own: who is refused takes nothing back from the others. Mails
+    go out together after all of that.
     """
     at = at or timezone.now()
-    return [Outlook(user, _do(act, user, origin=origin, site=site, at=at)) for user in users]
+    with sent_together(within=MAILING_TIME) as mails:
+        outcomes = [Outlook(user, _do(act, user, origin=origin, site=site, at=at)) for user in users]
+    return Done(outcomes, unsent=mails.unsent)
 
 
 # --- one of them -------------------------------------------------------------------------------------------------

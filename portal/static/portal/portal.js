@@ -109,3 +109,15 @@ document.addEventListener("htmx:afterSettle", tellAllSelected);
 // A page that one comes back to has its boxes ticked as they were left, after its scripts have run.
 window.addEventListener("pageshow", tellAllSelected);
 tellAllSelected();
+
+// --- what was typed into a search before htmx listened, or was restored by the browser, is searched for too.
+
+document.body.addEventListener(
+  "htmx:load",
+  () => {
+    for (const field of document.querySelectorAll("input[type='search'][hx-get]")) {
+      if (field.value !== field.defaultValue) field.dispatchEvent(new Event("search"));
+    }
+  },
+  { once: true },
+);
