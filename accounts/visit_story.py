@@ -105,6 +105,8 @@ _OUTCOMES: dict[int, str] = {
     HTTPStatus.GONE: "No longer there",
     HTTPStatus.TOO_MANY_REQUESTS: "Refused: too many tries",
 }
+# Views that answer with a page where they only ask first: what they do leads on to another.
+_ASK_FIRST = {"user_selected"}
 _KILLED = "Unknown: the process ended before it was written down"
 
 
@@ -126,6 +128,8 @@ def _of_an_answer(activity: ImpersonationActivity) -> str:
     """Return what an answer without an error means: of a refusal that its view was not reached, and nothing done."""
     if activity.kind == ActivityKind.REFUSAL:
         return "Nothing was done"
+    if activity.status == HTTPStatus.OK and activity.view in _ASK_FIRST:
+        return "Asked what it would do; nothing was done"
     return f"Not accepted: {activity.detail}" if activity.detail else "Done"
 
 

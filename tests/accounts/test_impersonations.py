@@ -799,6 +799,13 @@ def test_outcomes_are_said_in_words(kind: str, status: int, detail: str, said: s
     assert outcome_in_words(row, is_live=False, at=AT) == said
 
 
+@pytest.mark.parametrize(("status", "said"), [(200, "Asked what it would do; nothing was done"), (302, "Done")])
+def test_preview_of_an_act_on_several_is_no_deed(status: int, said: str) -> None:
+    row = ImpersonationActivity(kind=ActivityKind.WRITE, view="user_selected", status=status, created_at=AT)
+
+    assert outcome_in_words(row, is_live=False, at=AT) == said
+
+
 @pytest.mark.parametrize(
     ("is_live", "seconds", "said"),
     [
