@@ -32,6 +32,17 @@ class Basis(models.TextChoices):
     GRANT = "grant", "The user's grant to the company's administrators"
     SUPPORT_GRANT = "support_grant", "The user's grant to a support organization"
 
+    @property
+    def to_target(self) -> str:
+        """The label as the pages of the one whose account it is say it."""
+        return _BASIS_TO_TARGET.get(self, str(self.label))
+
+
+_BASIS_TO_TARGET = {
+    Basis.GRANT: "Your grant to the company's administrators",
+    Basis.SUPPORT_GRANT: "Your grant to a support organization",
+}
+
 
 class Access(models.TextChoices):
     """What may be done inside a visit."""
@@ -70,6 +81,11 @@ class GrantDuration(models.TextChoices):
     def length(self) -> timedelta:
         """How long that is; nothing for No Access."""
         return timedelta(days=_DAYS[self])
+
+    @property
+    def in_a_sentence(self) -> str:
+        """The label as it stands within a sentence: "1 day"."""
+        return str(self.label).lower()
 
 
 _DAYS = {
@@ -134,6 +150,11 @@ class Refusal(models.TextChoices):
         """Two or three words, for a row of a list."""
         return _SHORT[self]
 
+    @property
+    def to_target(self) -> str:
+        """The label as the pages of the one who is not logged in as say it."""
+        return _REFUSAL_TO_TARGET.get(self, str(self.label))
+
 
 _SHORT: dict[Refusal, str] = {
     Refusal.NOT_FOUND: "not found",
@@ -152,6 +173,17 @@ _SHORT: dict[Refusal, str] = {
     Refusal.OFF: "switched off",
     Refusal.NO_GRANT: "no grant",
     Refusal.NOT_AVAILABLE: "not available",
+}
+
+
+_REFUSAL_TO_TARGET: dict[Refusal, str] = {
+    Refusal.INACTIVE: "Your account is inactive. Only active users can be logged in as.",
+    Refusal.EXTERNAL: "You are an external site user. External users are never logged in as from here.",
+    Refusal.OUT_OF_REACH: "Your role is not in reach of the delegate's groups with login access.",
+    Refusal.NO_CLIMBING: "You may administer more than a delegate does. Only an administrator logs in as you.",
+    Refusal.PROTECTED: "You are an administrator, and your organization protects administrators.",
+    Refusal.GRANT_EXPIRED: "The access that you granted has run out.",
+    Refusal.NO_GRANT: "You have not granted your organization access.",
 }
 
 
@@ -179,6 +211,22 @@ class EndCause(models.TextChoices):
     ACTOR_LOST_PERMISSION = "actor_lost_permission", "the person who logged in lost a permission that it needs"
     PASSWORD_CHANGED = "password_changed", "a password was changed"
     ADDRESS_CHANGED = "address_changed", "the network address changed"
+
+    @property
+    def to_target(self) -> str:
+        """The label as the pages of the one whose account it was say it."""
+        return _CAUSE_TO_TARGET.get(self, str(self.label))
+
+
+_CAUSE_TO_TARGET: dict[EndCause, str] = {
+    EndCause.ENDED_BY_TARGET: "you ended it",
+    EndCause.GRANT_REVOKED: "you took back the grant",
+    EndCause.GRANT_EXPIRED: "your grant ran out",
+    EndCause.OUT_OF_REACH: "you are no longer in reach",
+    EndCause.BECAME_PROTECTED: "you are now protected from this login",
+    EndCause.TARGET_DEACTIVATED: "your account was deactivated",
+    EndCause.TARGET_BECAME_EXTERNAL: "you became an external site user",
+}
 
 
 class SessionEnd(models.TextChoices):

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 from django.db import connection
 from django.utils.crypto import constant_time_compare
 
 from orgs.models import LoginAccessPolicy, Organization, SessionSettings, SupportAccess, SupportAvailability
-from orgs.models.session_settings import FORCE_RELOGIN, LOCK_TO_ADDRESS, WARN_BEFORE_TIMEOUT
+from orgs.models.session_settings import Limits
 
 from .enums import END_CAUSE, EndCause
 from .keys import hash_key
@@ -25,28 +25,6 @@ from .models import DelegatedGroup, Impersonation, LoginAccessGrant, Profile, Ro
 from .statement import Columns, Part, instance_of, prepared_cursor, relate, table_of
 
 TOUCH_EVERY = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What of an organization's session settings is asked on every request."""
-
-    idle: timedelta
-    absolute: timedelta
-    force_relogin: bool
-    lock_to_address: bool
-    warns: bool
-
-    @classmethod
-    def of(cls, idle_minutes: int, absolute: timedelta, switches: int) -> Self:
-        """Read them from what the statement brings."""
-        return cls(
-            idle=timedelta(minutes=idle_minutes),
-            absolute=absolute,
-            force_relogin=bool(switches & FORCE_RELOGIN),
-            lock_to_address=bool(switches & LOCK_TO_ADDRESS),
-            warns=bool(switches & WARN_BEFORE_TIMEOUT),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,11 @@ class Verdict:
         """The reason in words; empty for a yes."""
         return "" if self.refusal is None else str(self.refusal.label)
 
+    def in_words(self, *, to_target: bool = False) -> str:
+        """Return what a yes rests on, or the reason for a no; as the target is told it with ``to_target``."""
+        said = self.refusal or self.basis
+        return "" if said is None else said.to_target if to_target else str(said.label)
+
     @property
     def short(self) -> str:
         """The reason in two or three words; empty for a yes."""

@@ -245,7 +245,7 @@ def step_up_path(request: "HttpRequest") -> str:
 
 def page_to_go_on_at(request: "HttpRequest") -> str | None:
     """Return the path of the page that one is at: this one, or the one whose form was sent."""
-    return safe_path(request.get_full_path()) if request.method == "GET" else _page_in(request, "Referer")
+    return safe_path(request.get_full_path()) if request.method == "GET" else page_in(request, "Referer")
 
 
 def _after_signing_in(request: "PortalRequest") -> str:
@@ -336,10 +336,10 @@ def is_htmx(request: "HttpRequest") -> bool:
 
 def _page_of_htmx(request: "HttpRequest") -> str:
     """Return the path of the page that htmx asks from."""
-    return _page_in(request, "HX-Current-URL") or "/"
+    return page_in(request, "HX-Current-URL") or "/"
 
 
-def _page_in(request: "HttpRequest", header: str) -> str | None:
+def page_in(request: "HttpRequest", header: str) -> str | None:
     """Return the path of the page of this site that a header names."""
     origin = f"{request.scheme}://{request.get_host()}"
     return safe_path(request.headers.get(header, "").removeprefix(origin))

@@ -68,21 +68,24 @@ class Question:
     def of(cls, row: AccessRequest, reader: User) -> "Question":
         """Read a row with both people."""
         asker = name_in(reader.organization_id, row.requester)
-        return cls(asker, row.user, str(GrantDuration(row.duration).label), row.created_at)
+        return cls(asker, row.user, GrantDuration(row.duration).in_a_sentence, row.created_at)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRequests:
-    """What waits: for the reader's own act, for others, and for the vendor."""
+    """What waits: for the reader's own act, for others', and for the vendor's."""
 
     to_answer: Sequence[Question]
     asked: Sequence[Question]
+    # Between others of the organization, the latest first, and whether there are more.
+    of_others: Sequence[Question]
+    has_more_of_others: bool
     activation: ActivationRequest | None
     # It was provisioned, nobody has switched it on, and the reader may.
     may_enable: bool
 
     def __bool__(self) -> bool:
-        return bool(self.to_answer or self.asked or self.activation)
+        return bool(self.to_answer or self.asked or self.of_others or self.activation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,8 @@ class Overview:
 def overview_of(reader: User, *, origin: "Origin", at: datetime) -> Overview:
     """Return what matters now to ``reader``, each part for whoever may open the page that it leads to.
 
-    A query each for visits, the limits that end them, questions, activation and events; what one may not read is not
-    asked for.
+    A query each for visits, the limits that end them, one's own questions, those of others, activation and events; what
+    one may not read is not asked for.
     """
     organization = reader.organization
     may_see_visits = reader.has_permission(Permission.MONITOR_LOGIN_HISTORY)
@@ -121,18 +124,32 @@ def _visits_in(organization: "Organization", *, at: datetime) -> VisitsNow:
 
 
 def _requests_for(reader: User, *, origin: "Origin", at: datetime) -> OpenRequests:
-    """Return what waits for an answer that ``reader`` has a part in. Two queries."""
+    """Return what waits for an answer: what ``reader`` has a part in, and what those see who see all users."""
     rows = open_requests(at=at).filter(Q(user=reader) | Q(requester=reader)).order_by("-id")
     people = rows.select_related("requester__organization", "user")[: 2 * SHOWN]
     questions = [(row.user_id == reader.pk, Question.of(row, reader)) for row in people]
+    of_others = _questions_of_others(reader, at=at) if reader.has_permission(Permission.VIEW_ALL_USERS) else []
     activation = _activation_of(reader.organization, at=at)
     is_done = activation is not None and activation.state == ActivationState.DONE
     return OpenRequests(
         to_answer=[question for is_mine, question in questions if is_mine],
         asked=[question for is_mine, question in questions if not is_mine],
+        of_others=of_others[:SHOWN],
+        has_more_of_others=len(of_others) > SHOWN,
         activation=activation,
         may_enable=is_done and may_switch(origin, reader.organization),
     )
+
+
+def _questions_of_others(reader: User, *, at: datetime) -> list[Question]:
+    """Return the latest open questions of the organization that ``reader`` has no part in, and one more than is shown.
+
+    Whoever asks is of the organization, where the reader sees everyone, or of Support. One query, by an index that ends
+    where the first lapsed one would stand: all of them are open for equally long.
+    """
+    rows = open_requests(at=at, organization=reader.organization).exclude(Q(user=reader) | Q(requester=reader))
+    rows = rows.order_by("-lapses_at", "-id").select_related("requester__organization", "user")
+    return [Question.of(row, reader) for row in rows[: SHOWN + 1]]
 
 
 def _activation_of(organization: "Organization", *, at: datetime) -> ActivationRequest | None:

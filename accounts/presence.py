@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 
 from orgs.tickets import ticket_url
 
-from .enums import Access, EndCause, MailOutcome
+from .enums import Access, Basis, EndCause, MailOutcome
 from .models import Impersonation, Session
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ class Visit:
     ended_at: datetime | None = None
     # Where the ticket is to be read, if the policy says where.
     ticket_url: str = ""
+    # Whether a page of the target's own tells it.
+    to_target: bool = False
 
     @classmethod
     def of(
@@ -137,6 +139,7 @@ class Visit:
         *,
         at: datetime,
         policy: "LoginAccessPolicy | None" = None,
+        to_target: bool = False,
     ) -> Self:
         """Read a visit's row that :func:`with_ends` fetched. ``settings`` and ``policy`` are the target's."""
         ended_at, cause = _end_of(row, settings, at=at)
@@ -144,15 +147,17 @@ class Visit:
             row=row,
             lasted=length_in_words(row.started_at, ended_at or at),
             is_live=ended_at is None,
-            ended="" if cause is None else str(cause.label),
+            ended="" if cause is None else cause.to_target if to_target else str(cause.label),
             ended_at=ended_at,
             ticket_url=ticket_url(policy.ticket_url, row.ticket) if policy else "",
+            to_target=to_target,
         )
 
     @property
     def basis(self) -> str:
         """What it rests on, in words."""
-        words = self.row.get_basis_display()
+        basis = Basis(self.row.basis)
+        words = basis.to_target if self.to_target else str(basis.label)
         return f"{words}; delegated group {self.row.group_name}" if self.row.group_name else words
 
     @property
@@ -240,10 +245,11 @@ def visits_of(
     at: datetime,
     limit: int,
     policy: "LoginAccessPolicy | None" = None,
+    to_target: bool = False,
 ) -> list[Visit]:
-    """Return who was logged in as ``target``, the latest first. One query."""
+    """Return who was logged in as ``target``, the latest first, told to them where ``to_target`` says so. One query."""
     rows = with_ends(Impersonation.objects.filter(target=target)).order_by("-started_at")[:limit]
-    return [Visit.of(row, settings, at=at, policy=policy) for row in rows]
+    return [Visit.of(row, settings, at=at, policy=policy, to_target=to_target) for row in rows]
 
 
 def live_sessions_of(user: "User", settings: "SessionSettings", *, at: datetime) -> list[LiveSession]:
@@ -251,9 +257,14 @@ def live_sessions_of(user: "User", settings: "SessionSettings", *, at: datetime)
 
     Of a support agent's visit that is the worn one alone: the agent's own is in their own organization.
     """
-    rows = with_limits(Session.objects.filter(user=user).going_on(settings, at)).order_by("-id")
+    rows = live_rows_of(user, settings, at=at).order_by("-id")
     live = [LiveSession.of(row, settings) for row in rows[:SESSIONS_READ]]
     return sorted(live, key=lambda one: one.active_at, reverse=True)
+
+
+def live_rows_of(user: "User", settings: "SessionSettings", *, at: datetime) -> "SessionQuerySet":
+    """Return the sessions of an account that go on, as :meth:`LiveSession.of` reads them."""
+    return with_limits(Session.objects.filter(user=user).going_on(settings, at))
 
 
 def with_limits(rows: "SessionQuerySet") -> "SessionQuerySet":
@@ -267,5 +278,13 @@ def last_active(sessions: Iterable[LiveSession]) -> datetime | None:
 
 
 def worn_now(sessions: Iterable[LiveSession], *, at: datetime) -> list[tuple[str, str]]:
-    """Return who is logged in as the person, of their live sessions, and for how long: "Alan Turing", "12 minutes"."""
-    return [(one.worn_by, length_in_words(one.session.created_at, at)) for one in sessions if one.worn_by]
+    """Return who is logged in as the person, of their live sessions, and for how long: "Alan Turing", "12 minutes".
+
+    Whoever is there from two browsers is one person, there since the first.
+    """
+    since: dict[tuple[int | None, str], datetime] = {}
+    for session in (one.session for one in sessions if one.worn_by):
+        visit = session.impersonation
+        who = (visit.actor_id, visit.actor_name)
+        since[who] = min(since.get(who, session.created_at), session.created_at)
+    return [(name, length_in_words(began, at)) for (_, name), began in since.items()]

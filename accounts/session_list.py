@@ -9,7 +9,7 @@ from orgs.paging import Page, keyset_page
 
 from .enums import SessionType
 from .models import Impersonation, Session
-from .presence import LiveSession, with_limits
+from .presence import LiveSession, live_rows_of, with_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from .models import User
     from .querysets import SessionQuerySet
+
+
+# Of one's own, on a page: below them stands who logged in as oneself.
+OWN_SIZE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,15 @@ def session_page(
         below.setdefault(one.session.parent_id, []).append(one)
     roots = (LiveSession.of(row, settings) for row in page.rows)
     return page, [SessionTree(root, tuple(below.get(root.session.pk, ()))) for root in roots]
+
+
+def own_session_page(
+    user: "User", settings: "SessionSettings", *, at: "datetime", cursor: str = ""
+) -> tuple[Page[Session], list[LiveSession]]:
+    """Return a page of the live sessions of an account, the latest first; of a support agent's visit the worn one."""
+    rows = live_rows_of(user, settings, at=at)
+    page = keyset_page(rows, order=("id",), cursor=cursor, size=OWN_SIZE, descending=True)
+    return page, [LiveSession.of(row, settings) for row in page.rows]
 
 
 def nobody() -> "tuple[Page[Session], list[SessionTree]]":

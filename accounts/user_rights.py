@@ -81,7 +81,7 @@ class Way:
     @property
     def why(self) -> str:
         """What a yes rests on, or the reason for a no."""
-        return str(self.verdict.basis.label) if self.verdict.basis else self.verdict.reason
+        return self.verdict.in_words()
 
 
 def ways_in(user: User, policy: "LoginAccessPolicy", groups: list[Delegated], *, at: datetime) -> list[Way]:

@@ -72,6 +72,7 @@ class VisitLogMiddleware(MiddlewareMixin):
             return response
         status, detail = response.status_code, log.refused_because
         if log.activity is not None:
+            detail = detail or getattr(request, "nothing_done_because", "")
             finish_activity(log.activity, status=status, detail=detail)
             return response
         _name(log, request, request.resolver_match.kwargs if request.resolver_match else {})

@@ -105,8 +105,6 @@ _OUTCOMES: dict[int, str] = {
     HTTPStatus.GONE: "No longer there",
     HTTPStatus.TOO_MANY_REQUESTS: "Refused: too many tries",
 }
-# Views that answer with a page where they only ask first: what they do leads on to another.
-_ASK_FIRST = {"user_selected"}
 _KILLED = "Unknown: the process ended before it was written down"
 
 
@@ -125,12 +123,10 @@ def outcome_in_words(activity: ImpersonationActivity, *, is_live: bool, at: date
 
 
 def _of_an_answer(activity: ImpersonationActivity) -> str:
-    """Return what an answer without an error means: of a refusal that its view was not reached, and nothing done."""
+    """Return what an answer without an error means. Nothing was done where a view says so, or was not reached."""
     if activity.kind == ActivityKind.REFUSAL:
         return "Nothing was done"
-    if activity.status == HTTPStatus.OK and activity.view in _ASK_FIRST:
-        return "Asked what it would do; nothing was done"
-    return f"Not accepted: {activity.detail}" if activity.detail else "Done"
+    return f"Nothing was done: {activity.detail}" if activity.detail else "Done"
 
 
 # --- one thing after the other -------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from orgs.models import Organization, OrganizationKind, SupportAccess, SupportAv
 from orgs.paging import PAGE_SIZE, Page, keyset_page
 from orgs.permissions import ADMINISTRATOR_BITS
 
-from .enums import Basis, OperatorRole, Refusal
+from .enums import OperatorRole, Refusal
 from .facts import Reach, grant_facts
 from .login_access import Facts, Verdict, may_impersonate
 from .models import DelegatedGroup, LoginAccessGrant, Profile, User
@@ -119,17 +119,30 @@ class Standing:
 
 
 def why_grant_does_not_count(
-    grant: LoginAccessGrant, user: User, support: Iterable[Support], *, shared: Facts, at: datetime
+    grant: LoginAccessGrant,
+    user: User,
+    support: Iterable[Support],
+    *,
+    shared: Facts,
+    at: datetime,
+    to_target: bool = False,
 ) -> str:
-    """Return why a live grant lets nobody in at ``at``, or nothing where it does. Asks the database nothing."""
+    """Return why a live grant lets nobody in at ``at``, or nothing where it does. Asks the database nothing.
+
+    With ``to_target`` it is ``user`` who reads it.
+    """
     standing = Standing(user, shared, {grant.support_organization_id: grant}, ())
     if grant.support_organization_id is None:
-        return standing.asked_by(any_administrator(user.organization), at=at).reason
+        return _why_not(standing.asked_by(any_administrator(user.organization), at=at), to_target=to_target)
     found = next((one for one in support if one.organization.pk == grant.support_organization_id), None)
     if found is None or not found.is_available_to(user):
         # The rule counts such a grant as none, which would read as if it had not been given.
         return _only_for_administrators(grant.grantee_name)
-    return standing.asked_by_support(found, at=at).reason
+    return _why_not(standing.asked_by_support(found, at=at), to_target=to_target)
+
+
+def _why_not(verdict: Verdict, *, to_target: bool) -> str:
+    return "" if verdict else verdict.in_words(to_target=to_target)
 
 
 # --- the list ----------------------------------------------------------------------------------------------------
@@ -146,10 +159,10 @@ class Asked:
     why: str
 
     @classmethod
-    def of(cls, name: str, kind: str, verdict: Verdict, *, no_grant: str = "") -> Self:
-        """Word the rule's answer for a third person; ``no_grant`` is that of its words to a support agent."""
-        why = str(Basis(verdict.basis).label) if verdict.basis else verdict.reason
-        return cls(name, kind, verdict, no_grant if verdict.refusal == Refusal.NO_GRANT else why)
+    def of(cls, name: str, kind: str, verdict: Verdict, *, no_grant: str, to_target: bool) -> Self:
+        """Word the rule's answer; of a support organization without a grant in the words of ``no_grant``."""
+        is_without = bool(no_grant) and verdict.refusal == Refusal.NO_GRANT
+        return cls(name, kind, verdict, no_grant if is_without else verdict.in_words(to_target=to_target))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +173,13 @@ class WhoCan:
     page: Page[User]
 
 
-def who_can(standing: Standing, *, at: datetime, cursor: str = "", size: int = PAGE_SIZE) -> WhoCan:
-    """Ask the rule for support organizations, administrators and delegates who can sign in, by name. Three queries."""
+def who_can(
+    standing: Standing, *, at: datetime, cursor: str = "", size: int = PAGE_SIZE, to_target: bool = False
+) -> WhoCan:
+    """Ask the rule for support organizations, administrators and delegates who can sign in, by name. Three queries.
+
+    With ``to_target`` it is the target who reads it.
+    """
     people = _administrators_and_delegates(standing.target).select_related("profile")
     page = keyset_page(people, order=("name_key", "id"), cursor=cursor, size=size)
     reaches = _reaches_of_all([person.pk for person in page.rows])
@@ -170,22 +188,24 @@ def who_can(standing: Standing, *, at: datetime, cursor: str = "", size: int = P
             str(person),
             "Administrator" if person.is_administrator else "Delegated administrator",
             standing.asked_by(person, reaches[person.pk], at=at),
+            no_grant="",
+            to_target=to_target,
         )
         for person in page.rows
     ]
     if page.previous_cursor is None:
-        rows = [*_support_rows(standing, at=at), *rows]
+        rows = [*_support_rows(standing, at=at, to_target=to_target), *rows]
     return WhoCan(rows, page)
 
 
-def _support_rows(standing: Standing, *, at: datetime) -> list[Asked]:
+def _support_rows(standing: Standing, *, at: datetime, to_target: bool) -> list[Asked]:
     rows = []
     for one in standing.support:
         name = str(one.organization)
         is_barred = not one.is_available_to(standing.target)
         no_grant = _only_for_administrators(name) if is_barred else f"There is no grant to {name}."
         verdict = standing.asked_by_support(one, at=at)
-        rows.append(Asked.of(name, "Support organization", verdict, no_grant=no_grant))
+        rows.append(Asked.of(name, "Support organization", verdict, no_grant=no_grant, to_target=to_target))
     return rows
 
 

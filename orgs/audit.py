@@ -29,6 +29,7 @@ class AuditAction(models.TextChoices):
     IMPERSONATION_STEPPED_UP = "impersonation.stepped_up", "Stepped up to full access"
     USER_CREATED = "user.created", "User created"
     USERS_IMPORTED = "users.imported", "Users imported"
+    USERS_CHECKED = "users.checked", "File of users checked"
     USER_CHANGED = "user.changed", "User changed"
     USER_EMAIL_CHANGED = "user.email_changed", "E-mail address changed"
     USER_EMAIL_CHANGE_ASKED = "user.email_change_asked", "Change of an e-mail address asked for"
@@ -86,6 +87,7 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.IMPERSONATION_STEPPED_UP: (MANAGE_USERS, "Stepped up to full access while logged in as {name}"),
     A.USER_CREATED: (MANAGE_USERS, "Created new user {name}"),
     A.USERS_IMPORTED: (MANAGE_USERS, "Imported {count}"),
+    A.USERS_CHECKED: (MANAGE_USERS, "Checked a file of {count}: {taken} taken in other organizations"),
     A.USER_CHANGED: (MANAGE_USERS, "Changed {fields} of user {name}"),
     A.USER_EMAIL_CHANGED: (MANAGE_USERS, "Changed email for user {name} from {old} to {new}"),
     A.USER_EMAIL_CHANGE_ASKED: (MANAGE_USERS, "Asked to change email for user {name} from {old} to {new}"),
@@ -109,7 +111,7 @@ _WORDS: dict[AuditAction, tuple[str, str]] = {
     A.ROLE_DELETED: (ROLES, "Deleted role {role}"),
     A.GRANT_GIVEN: (MANAGE_USERS, "Granted login access to {grantee} until {until}"),
     A.GRANT_REVOKED: (MANAGE_USERS, "Revoked login access of {grantee}"),
-    A.ACCESS_ASKED: (MANAGE_USERS, "Asked {name} for login access for {duration}"),
+    A.ACCESS_ASKED: (MANAGE_USERS, "Asked {name} for {duration} of login access"),
     A.ACCESS_GRANTED: (MANAGE_USERS, "Granted the login access that {name} asked for"),
     A.ACCESS_DECLINED: (MANAGE_USERS, "Declined the login access that {name} asked for"),
     A.DELEGATED_GROUP_CREATED: (MANAGE_USERS, "Created delegated group {group}"),

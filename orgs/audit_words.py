@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Words = Callable[[Any], str]
 
-# How services write a time into a row.
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+# How a time stands in a row, whatever its zone: always with one.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def plain(value: Any) -> str:  # noqa: ANN401  # whatever JSON holds
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "–"
+        return ", ".join(map(plain, value)) or "–"
     if isinstance(value, str) and _MOMENT.fullmatch(value):
         return _moment(value)
     return str(value)

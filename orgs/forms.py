@@ -41,9 +41,13 @@ def validate_ticket_url(value: str) -> None:
     )
 
 
+# How the names of the fields of support organizations begin.
+SUPPORT = "support_"
+
+
 def support_name(support: Organization) -> str:
     """Return the name of the field of a support organization."""
-    return f"support_{support.pk}"
+    return f"{SUPPORT}{support.pk}"
 
 
 def form_values(details: PolicyDetails, supports: Sequence[Organization]) -> dict[str, Any]:
@@ -76,36 +80,48 @@ class LoginAccessPolicyForm(forms.Form):
         ),
     )
     reason_required = forms.BooleanField(
-        required=False, help_text="Whoever clicks Login says why first. The user reads it."
+        label=SETTINGS["reason_required"][0],
+        required=False,
+        help_text="Whoever clicks Login says why first. The user reads it.",
     )
     ticket_pattern = forms.CharField(
+        label=SETTINGS["ticket_pattern"][0],
         max_length=200,
         required=False,
         validators=[validate_plain_text, validate_ticket_pattern],
         help_text="Asks for a ticket number that matches the whole pattern, such as OPS-[0-9]+. Empty: none is asked.",
     )
     ticket_url = forms.CharField(
+        label=SETTINGS["ticket_url"][0],
         max_length=500,
         required=False,
         validators=[validate_plain_text, validate_ticket_url],
         help_text=f"Makes each ticket number a link: https://tickets.example/browse/{PLACE}",
     )
     time_limit_minutes = forms.IntegerField(
+        label=SETTINGS["time_limit_minutes"][0],
         min_value=SHORTEST_VISIT,
         max_value=LONGEST_VISIT,
         help_text=f"In minutes, {SHORTEST_VISIT} to {LONGEST_VISIT}. Visits that run keep the limit they began with.",
     )
-    access_mode = forms.ChoiceField(choices=AccessMode.choices)
+    access_mode = forms.ChoiceField(label=SETTINGS["access_mode"][0], choices=AccessMode.choices)
     mail_at_start = forms.BooleanField(
-        required=False, help_text="The user gets a mail whenever someone logs in as them."
+        label=SETTINGS["mail_at_start"][0],
+        required=False,
+        help_text="The user gets a mail whenever someone logs in as them.",
     )
     record_pages_opened = forms.BooleanField(
-        required=False, help_text="Pages that were only read are then listed with the visit."
+        label=SETTINGS["record_pages_opened"][0],
+        required=False,
+        help_text="Pages that were only read are then listed with the visit.",
     )
     protect_administrators = forms.BooleanField(
-        required=False, help_text="An administrator is logged in as only with a grant of their own."
+        label=SETTINGS["protect_administrators"][0],
+        required=False,
+        help_text="An administrator is logged in as only with a grant of their own.",
     )
     sign_in_again_minutes = forms.IntegerField(
+        label=SETTINGS["sign_in_again_minutes"][0],
         min_value=1,
         max_value=LONGEST_SIGN_IN_AGE,
         required=False,
@@ -119,9 +135,6 @@ class LoginAccessPolicyForm(forms.Form):
     ) -> None:
         super().__init__(data.copy() if data is not None else None, initial=initial)
         self.supports = supports
-        for name, (label, _) in SETTINGS.items():
-            if name != "any_user_login":
-                self.fields[name].label = label
         for support in supports:
             self.fields[support_name(support)] = forms.ChoiceField(
                 choices=SupportAvailability.choices,
@@ -156,30 +169,40 @@ class SessionSettingsForm(forms.Form):
     """The Session Settings page, and the version at which it was read. ``initial`` is what holds."""
 
     idle_minutes = forms.TypedChoiceField(
-        coerce=int, help_text="Without activity a session ends after this time; never above the absolute limit."
+        label=SESSION_SETTINGS["idle_minutes"][0],
+        coerce=int,
+        help_text="Without activity a session ends after this time; never above the absolute limit.",
     )
     absolute_hours = forms.IntegerField(
+        label=SESSION_SETTINGS["absolute_hours"][0],
         min_value=SHORTEST_ABSOLUTE,
         max_value=LONGEST_ABSOLUTE,
         help_text=f"In hours, {SHORTEST_ABSOLUTE} to {LONGEST_ABSOLUTE}, from signing in, whatever is done. "
         "Whoever has been signed in for longer, you too, is signed out at once.",
     )
     warn_before_timeout = forms.BooleanField(
+        label=SESSION_SETTINGS["warn_before_timeout"][0],
         required=False,
         help_text="Every page says when one would be signed out, and asks two minutes before whether to stay.",
     )
     force_relogin = forms.BooleanField(
-        required=False, help_text="Whoever logs out as another user signs in again to go on as themselves."
+        label=SESSION_SETTINGS["force_relogin"][0],
+        required=False,
+        help_text="Whoever logs out as another user signs in again to go on as themselves.",
     )
     end_on_password_reset = forms.BooleanField(
-        required=False, help_text="A user who is sent a password reset is signed out everywhere at once."
+        label=SESSION_SETTINGS["end_on_password_reset"][0],
+        required=False,
+        help_text="A user who is sent a password reset is signed out everywhere at once.",
     )
     lock_to_address = forms.BooleanField(
+        label=SESSION_SETTINGS["lock_to_address"][0],
         required=False,
         help_text="A session ends when it is used from another address than the one it began at. "
         "People who move between networks sign in again each time.",
     )
     history_months = forms.IntegerField(
+        label=SESSION_SETTINGS["history_months"][0],
         min_value=SHORTEST_HISTORY,
         max_value=LONGEST_HISTORY,
         help_text=f"In months, {SHORTEST_HISTORY} to {LONGEST_HISTORY}. "
@@ -192,8 +215,6 @@ class SessionSettingsForm(forms.Form):
     ) -> None:
         """``read`` is what held when the page was opened: what was offered then is taken."""
         super().__init__(data.copy() if data is not None else None, initial=initial)
-        for name, (label, _) in SESSION_SETTINGS.items():
-            self.fields[name].label = label
         held = {values["idle_minutes"] for values in (initial, read or initial)}
         timeouts = sorted(USUAL_TIMEOUTS | held)
         cast("forms.ChoiceField", self.fields["idle_minutes"]).choices = [

@@ -66,6 +66,14 @@ def actor_of(request: "HttpRequest") -> "User":
     return actor
 
 
+def note_nothing_done(request: "HttpRequest", why: str) -> None:
+    """Say of an unsafe request that it did nothing, for the list of what was done inside a visit.
+
+    A redirect looks the same either way. ``why`` is kept: nothing of what was typed belongs in it.
+    """
+    request.nothing_done_because = why  # type: ignore[attr-defined]
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Who does something and from where: what services hand on to the trail.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from django.core.cache import cache, caches
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,14 @@ class Count:
 
     number: int
     ends_at: datetime
+
+
+class TooMany(PermissionDenied):
+    """Refused until ``ends_at``, for how often it was tried. Answered as 429; a forgotten handler means 403."""
+
+    def __init__(self, words: str, *, ends_at: datetime) -> None:
+        self.ends_at = ends_at
+        super().__init__(words)
 
 
 def count(key: str, *, per: timedelta, at: datetime | None = None) -> Count:

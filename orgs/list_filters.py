@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils.choices import flatten_choices
 from django.utils.http import urlencode
 
 from .models import AuditEvent, OrganizationKind
@@ -65,7 +66,8 @@ class ListFilterForm(forms.Form):
     def pin(self, name: str, value: str) -> None:
         """Take ``value`` for what was given in a field, in the field and in every address: the one who was meant."""
         self.cleaned_data[name] = value
-        self.data = {**self.data, name: value}
+        # Not **self.data: of a QueryDict that is lists, and a day in a list is none to its field.
+        self.data = {**dict(self.data.items()), name: value}
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -88,6 +90,24 @@ class ListFilterForm(forms.Form):
     def is_narrowed(self) -> bool:
         """Whether anything narrows the list."""
         return bool(self.chosen)
+
+    @property
+    def in_words(self) -> list[str]:
+        """What narrows the list, as its fields show it: "Section: Manage Users"."""
+        return [f"{self[name].label}: {self._words_of(name)}" for name in self.chosen]
+
+    def _words_of(self, name: str) -> str:
+        field, value = self.fields[name], self.chosen[name]
+        labels: dict[Any, Any] = {}
+        if isinstance(field, forms.ChoiceField):
+            labels = dict(flatten_choices(field.choices))  # type: ignore[arg-type]  # the stubs know plain tuples alone
+        return str(labels.get(value, value))
+
+    @property
+    def is_unfolded(self) -> bool:
+        """Whether a filter beside the first is in use, or was refused: a narrow screen folds them away otherwise."""
+        _, *others = self.fields
+        return any(name in self.chosen or name in self.errors for name in others)
 
     def between(self, field: str) -> dict[str, datetime]:
         """Return the condition on a time that the chosen days make, for ``filter(**…)``."""

@@ -23,5 +23,7 @@ class PortalRequest(HttpRequest):
     ended: "EndCause | SessionEnd | None"
     # Why something is refused inside a visit before its view is reached.
     refused_because: str
+    # Why an unsafe request did nothing (orgs/http.py).
+    nothing_done_because: str
     auser: Callable[[], Any]
     request_id: str

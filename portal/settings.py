@@ -228,6 +228,8 @@ STORAGES = {
 
 # A label stands above each field; the same words inside it say nothing more.
 BOOTSTRAP5 = {"set_placeholder": False}
+# Where the focus is after a refusal.
+FORM_RENDERER = "portal.form_focus.FormRenderer"
 
 # --- headers -----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """Setup's first page with Quick Find, the two probes, and the pages that word a refusal or an error."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -24,21 +23,14 @@ from accounts.views.quick_find import find_users
 from orgs.http import Origin
 from orgs.permissions import Permission, permission_required
 
-from .form_mark import FIELD_NAME, Opener, read_mark
+from .form_mark import Opener, read_mark
 from .setup_menu import clean_query, found_in_words, setup_menu
+from .typed import TypedField, typed_fields
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from .http import PortalRequest
-
-# A field whose name holds one of these is never shown back, whatever was typed.
-SECRET_WORDS = ("pass", "secret", "token", "key", "code", "otp")
-# What a form carries or offers, and nobody typed.
-CARRIED_FIELDS = frozenset(
-    {"csrfmiddlewaretoken", FIELD_NAME, "asked", "back", "before", "from", "next", "read", "version"}
-    | {"act", "below", "id", "permissions", "profile", "profiles", "role", "roles"}
-)
 
 
 # --- Setup -------------------------------------------------------------------------------------------------------
@@ -104,15 +96,6 @@ def _plain(words: str, *, status: int = 200) -> HttpResponse:
 # --- refusals and errors -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TypedField:
-    """One field of a form that was refused, given back so that it can be copied."""
-
-    label: str
-    value: str
-    rows: int
-
-
 @requires_csrf_token
 def csrf_failure(request: "HttpRequest", reason: str = "") -> HttpResponse:
     """Answer a write whose token is not this session's: nothing was saved, who one now is, and what was typed.
@@ -129,7 +112,7 @@ def csrf_failure(request: "HttpRequest", reason: str = "") -> HttpResponse:
     context = {
         "sentence": sentence,
         "why_ended": reason if getattr(request, "ended", None) else "",
-        "typed": _typed_fields(request) if opened else [],
+        "typed": typed_fields(request) if opened else [],
         "no_cookie": reason == REASON_NO_CSRF_COOKIE,
     }
     return render(request, "csrf_failure.html", context, status=403)
@@ -161,21 +144,10 @@ def _what_happened(opened: Opener | None, now: Opener) -> str:
     return f"{was} You are now {who}. Nothing was saved."
 
 
-def _typed_fields(request: "HttpRequest") -> list[TypedField]:
-    """Return what was typed into the refused form, secrets aside."""
-    fields = []
-    for name, values in request.POST.lists():
-        value = "\n".join(values)
-        if value and name not in CARRIED_FIELDS and not any(word in name.casefold() for word in SECRET_WORDS):
-            label = name.replace("_", " ").replace("-", " ").strip().capitalize()
-            fields.append(TypedField(label, value, rows=min(value.count("\n") + 1 + len(value) // 80, 8)))
-    return fields
-
-
 def _given_back(request: "HttpRequest", *, whoever_asks: bool = False) -> list[TypedField]:
     """Return what was typed into a form of ours that is refused or leads nowhere by now: it is kept nowhere else."""
     is_form = request.method == "POST" and (whoever_asks or read_mark(request) is not None)
-    return _typed_fields(request) if is_form else []
+    return typed_fields(request) if is_form else []
 
 
 @requires_csrf_token

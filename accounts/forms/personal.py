@@ -88,15 +88,25 @@ class PersonalForm(forms.Form):
             zones.choices = [*time_zone_choices(), (user.time_zone, user.time_zone)]
 
     def clean(self) -> dict[str, Any]:
-        """Try the password, if there is a new address to change to. A wrong one counts as at signing in."""
+        """Try the password, if there is a new address to change to. A wrong one counts as at signing in.
+
+        Whatever else is wrong: all of it is told at once.
+        """
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        password, email = cleaned.get("password"), cleaned.get("email", "")
-        if password and not self.errors and email.lower() != self.user.email.lower():
-            found = authenticate(self.request, username=self.user.username, password=password)
-            self.is_confirmed = found is not None
-            if not self.is_confirmed:
-                self.add_error("password", self._words_of_a_wrong_password())
+        if not self._is_address_new():
+            return cleaned
+        if not (password := cleaned.get("password")):
+            self.add_error("password", str(PasswordNeeded()))
+            return cleaned
+        self.is_confirmed = authenticate(self.request, username=self.user.username, password=password) is not None
+        if not self.is_confirmed:
+            self.add_error("password", self._words_of_a_wrong_password())
         return cleaned
+
+    def _is_address_new(self) -> bool:
+        """Tell whether another address was typed, one that could be taken or not."""
+        typed = str(self["email"].value() or "").strip().lower()
+        return typed not in {"", self.user.email.lower()}
 
     def _words_of_a_wrong_password(self) -> str:
         self.user.refresh_from_db(fields=["locked_until"])
@@ -108,7 +118,3 @@ class PersonalForm(forms.Form):
         """Return what was chosen."""
         data = self.cleaned_data
         return PersonalSettings(**{name: data[name] for name in data if name not in {"password", "version"}})
-
-    def refuse(self, refusal: PasswordNeeded) -> None:
-        """Put the service's words beside the field that they are about."""
-        self.add_error("password", str(refusal))

@@ -33,6 +33,8 @@ def profiles_to_give(organization: "Organization", origin: "Origin") -> "QuerySe
 class UserForm(PersonForm):
     """New user, and edit user."""
 
+    # As they stand on the page: the first that is wrong gets the focus.
+    field_order = ("first_name", "last_name", "username", "email", "alias", "profile", "role")
     profile = forms.ModelChoiceField(Profile.objects.none(), empty_label=None)
     role = RoleChoice(Role.objects.none(), required=False, empty_label="No role")
     version = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)

@@ -41,9 +41,9 @@ class StartForm(forms.Form):
         if policy.ticket_pattern:
             ticket.widget.attrs["required"] = True
             example = example_of(policy.ticket_pattern)
-            pattern = f"Pattern: {policy.ticket_pattern}"
+            whole = f"The whole number matches the pattern {policy.ticket_pattern}"
             # Of the bound field: once the form was read, that one no longer looks at the field's own.
-            self["ticket"].help_text = f"For example {example}. {pattern}" if example else pattern
+            self["ticket"].help_text = f"One looks like {example}. {whole}" if example else whole
         elif "ticket" not in self.errors:
             del self.fields["ticket"]
         if not asks_before_start(policy) and "reason" not in self.errors:

@@ -36,7 +36,15 @@ class AccessRequest(models.Model):
                 name="access_request_answered_when_closed",
             ),
         )
-        indexes = (models.Index(fields=["requester", "-id"], name="access_request_by_requester"),)
+        indexes = (
+            models.Index(fields=["requester", "-id"], name="access_request_by_requester"),
+            # By when they are gone: nothing closes one that nobody answered, so that those stay behind.
+            models.Index(
+                fields=["organization", "lapses_at", "id"],
+                condition=models.Q(state=AccessRequestState.OPEN),
+                name="access_request_open",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.requester} asks {self.user}"

@@ -26,7 +26,7 @@ class ImpersonationActivity(models.Model):
     object = models.CharField(max_length=80, blank=True)
     # HTTP status of the answer; null while it runs, and for ever where the process was killed.
     status = models.PositiveSmallIntegerField(null=True)
-    # Why it was refused.
+    # Why it was refused, or did nothing.
     detail = models.CharField(max_length=300, blank=True)
 
     class Meta:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from orgs.models import Organization
 
 
-def open_requests(*, at: "datetime", **people: "User") -> "QuerySet[AccessRequest]":
-    """Return the questions that wait for an answer at ``at``: of a ``requester``, to a ``user``, or both."""
-    return AccessRequest.objects.filter(state=AccessRequestState.OPEN, lapses_at__gt=at, **people)
+def open_requests(*, at: "datetime", **whose: "User | Organization") -> "QuerySet[AccessRequest]":
+    """Return the questions that wait for an answer at ``at``: of a requester, to a user, in an organization."""
+    return AccessRequest.objects.filter(state=AccessRequestState.OPEN, lapses_at__gt=at, **whose)
 
 
 def close_request(request: AccessRequest, *, is_granted: bool, origin: "Origin", at: "datetime") -> None:

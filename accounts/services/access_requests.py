@@ -93,7 +93,7 @@ def ask_for_access(
 
 def _tell(request: AccessRequest, actor: User, target: User, *, origin: "Origin", at: datetime) -> None:
     """Write the row of the trail, and mail the question to whom it is asked of."""
-    words = GrantDuration(request.duration).label
+    words = GrantDuration(request.duration).in_a_sentence
     record(
         AuditAction.ACCESS_ASKED,
         origin=origin,

@@ -78,28 +78,34 @@ def require_own_hands(user: User, origin: "Origin") -> None:
         raise OnlyThePersonGrants(user)
 
 
-def grantees_of(user: User, *, at: datetime, standing: Standing | None = None) -> list[Grantee]:
+def grantees_of(
+    user: User, *, at: datetime, standing: Standing | None = None, to_target: bool = False
+) -> list[Grantee]:
     """Return whom ``user`` may grant access at ``at``, and whom they have: a live grant always stands there.
 
-    Two queries, or none where ``standing`` is at hand.
+    With ``to_target`` it is ``user`` who reads it. Two queries, or none where ``standing`` is at hand.
     """
     standing = standing or Standing.of(user)
-    rows = [_grantee(standing, None, at=at), *(_grantee(standing, one, at=at) for one in standing.support)]
+    rows = [_grantee(standing, one, at=at, to_target=to_target) for one in (None, *standing.support)]
     return [row for row in rows if row.is_available or row.grant is not None]
 
 
-def _grantee(standing: Standing, support: "Support | None", *, at: datetime) -> Grantee:
+def _grantee(standing: Standing, support: "Support | None", *, at: datetime, to_target: bool) -> Grantee:
     user = standing.target
     organization = support.organization if support else None
     latest = standing.grants.get(organization.pk if organization else None)
     grant = latest if latest is not None and latest.is_live(at) else None
+    why_not = ""
+    if grant is not None:
+        shared, known = standing.shared, standing.support
+        why_not = why_grant_does_not_count(grant, user, known, shared=shared, at=at, to_target=to_target)
     return Grantee(
         key=str(organization.pk) if organization else COMPANY,
         name=str(organization) if organization else COMPANY_NAME,
         organization=organization,
         is_available=support.is_available_to(user) if support else _is_company_available(standing),
         grant=grant,
-        why_not=why_grant_does_not_count(grant, user, standing.support, shared=standing.shared, at=at) if grant else "",
+        why_not=why_not,
     )
 
 

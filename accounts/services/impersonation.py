@@ -29,7 +29,7 @@ from orgs.models import AccessMode
 
 from .refusals import note_refusal
 from .sessions import close_visits, end_sessions, lock_ids, lock_sessions, stamp_ended
-from .start_policy import DetailsWrong, StartDetails, settings_at_start, what_the_policy_asks
+from .start_policy import StartDetails, settings_at_start, what_the_policy_asks
 
 if TYPE_CHECKING:
     from accounts.enums import Basis
@@ -345,38 +345,6 @@ def end_lost_visit(identity: Identity, fault: Fault, *, origin: "Origin", at: da
         condition |= Q(pk=identity.session.parent_id)
     end_sessions(condition, cause=lambda _: fault.cause, origin=origin, at=fault.at, noticed_at=at)
     identity.impersonation.refresh_from_db(fields=["ended_at", "end_cause"])
-
-
-def step_up(identity: Identity, *, reason: str, origin: "Origin", at: datetime | None = None) -> bool:
-    """Give a read-only visit full access, because its actor says why; False where it has it, or is over.
-
-    Without a reason: :class:`DetailsWrong`.
-    """
-    visit = identity.impersonation
-    if visit is None:
-        return False
-    if not reason.strip():
-        raise DetailsWrong({"reason": "Say why you need full access. The reason is kept."})
-    at = at or timezone.now()
-    with transaction.atomic():
-        if visit.pk not in lock_ids([visit.pk]):
-            return False
-        waiting = Impersonation.objects.open().filter(pk=visit.pk, access=Access.READ_ONLY)
-        if not waiting.update(access=Access.FULL, stepped_up_at=at, step_up_reason=reason):
-            return False
-        record(
-            AuditAction.IMPERSONATION_STEPPED_UP,
-            origin=origin,
-            organization=visit.organization_id,
-            user=visit.actor,
-            about=visit.target,
-            impersonation_id=visit.pk,
-            at=at,
-            before={"access": Access.READ_ONLY.value},
-            after={"access": Access.FULL.value},
-        )
-    visit.access = Access.FULL
-    return True
 
 
 def hand_back(identity: Identity, return_token: str, *, at: datetime | None = None) -> str | None:

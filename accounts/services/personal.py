@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from accounts.enums import DateLanguage, Theme
 from accounts.models import User
-from orgs.audit import AuditAction, record
 from orgs.moments import UTC_NAME
 from orgs.permissions import RefusedInside
 from orgs.services.guards import lock_organization
 
 from .users import UserChangedMeanwhile, version_of
 from .users.addresses import Addresses, address_was_changed, set_address
+from .users.changes import different_details, record_change
 from .users.refusals import save
 
 if TYPE_CHECKING:
@@ -58,10 +58,6 @@ class PersonalSettings:
         """Return the same as it is stored."""
         return replace(self, email=self.email.strip().lower())
 
-    def different_from(self, other: "PersonalSettings") -> list[str]:
-        """Return the names of what is not the same in both."""
-        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
-
 
 @transaction.atomic
 def save_personal_settings(
@@ -91,7 +87,7 @@ def save_personal_settings(
         raise UserChangedMeanwhile(user)
     # Compared as it would be stored: that an address has capitals is no change that someone asks for.
     before, settings = PersonalSettings.of(user).normalized(), settings.normalized()
-    changed = settings.different_from(before)
+    changed = different_details(settings, before)
     if not changed:
         return []
     if "email" in changed and not is_confirmed:
@@ -105,25 +101,6 @@ def save_personal_settings(
     save(user, [*changed, "pending_email"], origin=origin, at=at)
     if "email" in changed:
         address_was_changed(user, old, origin=origin, site="", at=at)
-    _record_the_rest(user, before, changed, origin=origin, at=at)
+    # The address has a row of its own.
+    record_change(user, before, settings, (name for name in changed if name != "email"), origin=origin, at=at)
     return changed
-
-
-def _record_the_rest(
-    user: User, before: PersonalSettings, changed: list[str], *, origin: "Origin", at: datetime
-) -> None:
-    """Write one row for all but the address, which has its own."""
-    rest = [name for name in changed if name != "email"]
-    if not rest:
-        return
-    values: list[dict[str, Any]] = [{name: str(getattr(one, name)) for name in rest} for one in (before, user)]
-    record(
-        AuditAction.USER_CHANGED,
-        origin=origin,
-        organization=user.organization_id,
-        about=user,
-        at=at,
-        before=values[0],
-        after=values[1],
-        fields=", ".join(name.replace("_", " ") for name in rest),
-    )

@@ -3,10 +3,8 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import PermissionDenied
-
 from orgs.audit import AuditAction, record
-from orgs.limits import count, first_in
+from orgs.limits import TooMany, count, first_in
 
 if TYPE_CHECKING:
     from accounts.enums import Refusal
@@ -19,13 +17,12 @@ HOUR = timedelta(hours=1)
 SAME_FOR = timedelta(minutes=1)
 
 
-class TooManyRefusals(PermissionDenied):
-    """Refused, as so often before that it is not even written down. Answered as 429; a forgotten handler means 403."""
+class TooManyRefusals(TooMany):
+    """Refused, as so often before that it is not even written down."""
 
     def __init__(self, refusal: "Refusal", *, ends_at: datetime) -> None:
         self.refusal = refusal
-        self.ends_at = ends_at
-        super().__init__(str(refusal.label))
+        super().__init__(str(refusal.label), ends_at=ends_at)
 
 
 def note_refusal(

@@ -60,7 +60,7 @@ def login_access(request: "HttpRequest") -> "HttpResponse":
     user, at = request.user, timezone.now()
     require_grant_page(user)
     standing = Standing.of(user)
-    grantees = grantees_of(user, at=at, standing=standing)
+    grantees = grantees_of(user, at=at, standing=standing, to_target=True)
     form = GrantsForm(request.POST if request.method == "POST" else None, grantees=grantees)
     if request.method == "POST" and form.is_valid():
         try:
@@ -93,7 +93,7 @@ def _history(user: User, *, cursor: str, at: datetime) -> dict[str, Any]:
         "history": [(grant, grant.is_live(at)) for grant in history.rows],
         "next_url": _page_url("login_access", cursor=history.next_cursor),
         "previous_url": _page_url("login_access", cursor=history.previous_cursor),
-        "visits": visits_of(user, settings, at=at, limit=VISITS_SHOWN, policy=policy),
+        "visits": visits_of(user, settings, at=at, limit=VISITS_SHOWN, policy=policy, to_target=True),
         "may_end": True,
         "shows_reasons": True,
     }
@@ -134,6 +134,7 @@ def login_access_grants(request: "HttpRequest") -> "HttpResponse":
     page = keyset_page(live, order=("id",), cursor=request.GET.get("cursor", ""), descending=True)
     context = {
         **asked,
+        "is_grantee_gone": bool(request.GET.get("grantee")) and not asked["grantee"],
         "grantees": names.items(),
         "filters": asked,
         "rows": _rows(organization, page.rows, support, at=at),

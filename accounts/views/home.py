@@ -46,7 +46,7 @@ def home(request: "HttpRequest") -> "HttpResponse":
         "is_own": request.impersonation is None,
         "may_end": request.impersonation is None,
         "shows_reasons": True,
-        "visits": visits_of(user, settings, at=at, limit=SHOWN, policy=policy),
+        "visits": visits_of(user, settings, at=at, limit=SHOWN, policy=policy, to_target=True),
         "logins": login_rows_of(user, limit=SHOWN, type=LoginType.APPLICATION),
         "changes": changes_of(user, limit=SHOWN),
     }
@@ -58,8 +58,9 @@ def _access(user: "User", *, at: "datetime") -> "dict[str, Any]":
     asked = open_requests(at=at, user=user).select_related("requester__organization").order_by("id")
     return {
         "is_open_to_administrators": is_open_to_administrators(user, at=at),
-        "grants": [row for row in grantees_of(user, at=at) if row.grant],
+        "grants": [row for row in grantees_of(user, at=at, to_target=True) if row.grant],
         "requests": [
-            (one, name_in(user.organization_id, one.requester), GrantDuration(one.duration).label) for one in asked
+            (one, name_in(user.organization_id, one.requester), GrantDuration(one.duration).in_a_sentence)
+            for one in asked
         ],
     }

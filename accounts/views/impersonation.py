@@ -1,7 +1,5 @@
 """Log in as another user, step up, and log out: done by POST only, each one call of one service."""
 
-from http import HTTPStatus
-from math import ceil
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
@@ -27,7 +25,6 @@ from accounts.services.impersonation import (
     leave_impersonation,
     rejoin_impersonation,
     start_impersonation,
-    step_up,
 )
 from accounts.services.refusals import TooManyRefusals
 from accounts.services.start_policy import (
@@ -37,8 +34,10 @@ from accounts.services.start_policy import (
     asks_before_start,
     is_sign_in_needed,
 )
+from accounts.services.step_up import step_up
 from orgs.http import Origin, safe_path
 from orgs.permissions import allowed_read_only, records_itself
+from orgs.views.too_many import answer_too_many
 
 from .users import page_of
 
@@ -76,14 +75,7 @@ def user_login_as(request: "HttpRequest", user_id: int) -> "HttpResponse":
     except TargetNotFound as error:
         raise Http404 from error
     except TooManyRefusals as refused:
-        return _too_many(request, refused)
-
-
-def _too_many(request: "PortalRequest", refused: TooManyRefusals) -> "HttpResponse":
-    """Answer whoever was refused too often: why, still, and when it may be asked again."""
-    response = render(request, "429.html", {"refused": refused}, status=HTTPStatus.TOO_MANY_REQUESTS)
-    response["Retry-After"] = max(1, ceil((refused.ends_at - timezone.now()).total_seconds()))
-    return response
+        return answer_too_many(request, refused)
 
 
 def _start(request: "PortalRequest", session: "Session", user_id: int) -> "HttpResponse":

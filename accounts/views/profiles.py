@@ -1,6 +1,5 @@
 """Profiles: the list, what one permits and who has it, a new one, edit and delete."""
 
-from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +18,6 @@ from accounts.services.guards import (
     LastAdministrator,
     ModifyAllDataNeeded,
     NameTaken,
-    holds,
     sees_users,
     visible_to,
 )
@@ -42,10 +40,12 @@ from accounts.services.profiles import (
 from orgs.http import Origin
 from orgs.list_filters import ListFilterForm
 from orgs.paging import keyset_page
-from orgs.permissions import PERMISSION_GROUPS, Permission, in_order, permission_required, refused_to_guests
+from orgs.permissions import Permission, in_order, permission_required, refused_to_guests
 from orgs.text import listed, validate_plain_text
 
-from .user_list import COUNTED, ListState, count_in_words
+from .profile_boxes import as_ticked, groups_of_boxes, not_to_be_ticked
+from .user_list import ListState, read_id
+from .user_list_words import COUNTED, count_in_words
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -164,48 +164,6 @@ def _users_url(request: "PortalRequest", profile: Profile) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """One permission as a page shows it: held or ticked, and what it needs."""
-
-    permission: Permission
-    is_ticked: bool
-    needs: str
-    # While one edits: whether it came along with what was just ticked, and what a click on it came to.
-    came_along: bool = False
-    said: str = ""
-    # Why it may not be ticked.
-    why_not: str = ""
-
-
-def _groups(
-    ticked: Container[Permission],
-    *,
-    too: Container[Permission] = (),
-    said: Mapping[Permission, str] | None = None,
-    why_not: Mapping[Permission, str] | None = None,
-) -> list[tuple[str, list[Box]]]:
-    """Return every permission, by group."""
-    said, why_not = said or {}, why_not or {}
-    return [
-        (
-            label,
-            [
-                Box(
-                    one,
-                    is_ticked=one in ticked,
-                    needs=listed(other.label for other in in_order(one.needs)) if one.needs else "",
-                    came_along=one in too,
-                    said=said.get(one, ""),
-                    why_not=why_not.get(one, ""),
-                )
-                for one in permissions
-            ],
-        )
-        for label, permissions in PERMISSION_GROUPS
-    ]
-
-
-@dataclass(frozen=True, slots=True)
 class Act:
     """What one may do with a profile, and why not where one may not."""
 
@@ -231,7 +189,7 @@ def profile_detail(request: "HttpRequest", profile_id: int) -> "HttpResponse":
         "acts": [act for act in acts if act.refusal is None],
         # Said once, where several acts are refused for the same reason.
         "whys": list(dict.fromkeys(str(act.refusal) for act in acts if act.refusal is not None)),
-        "groups": _groups(profile.permissions),
+        "groups": groups_of_boxes(profile.permissions),
         "holders": holders[:SHOWN],
         "sees_everyone": request.user.has_permission(Permission.VIEW_ALL_USERS),
     }
@@ -281,7 +239,10 @@ def profile_create(request: "HttpRequest") -> "HttpResponse":
         else:
             messages.success(request, f"The profile {profile} has been created. It permits what {source} does.")
             return redirect("profile_detail", profile.pk)
-    return render(request, "accounts/profile_create.html", {"form": form}, status=422 if form.is_bound else 200)
+    # Where one came from, whatever is chosen by now.
+    source = profiles_of(request).filter(pk=read_id(request.GET.get("from", ""))).first()
+    context = {"form": form, "source": source}
+    return render(request, "accounts/profile_create.html", context, status=422 if form.is_bound else 200)
 
 
 # --- edit --------------------------------------------------------------------------------------------------------
@@ -329,27 +290,15 @@ def _ticked(request: "PortalRequest") -> "HttpResponse":
     refusals = [refusal for one in in_order(before - asked) if (refusal := refusal_to_untick(one, asked)) is not None]
     ticks = Ticks.of(asked | {refusal.permission for refusal in refusals})
     said = {refusal.permission: str(refusal) for refusal in refusals} | dict.fromkeys(ticks.because, ticks.words)
-    groups = _groups(ticks.permissions, too=ticks.too, said=said, why_not=_not_to_be_ticked(request))
+    groups = groups_of_boxes(ticks.permissions, too=ticks.too, said=said, why_not=not_to_be_ticked(Origin.of(request)))
     context = {
         "groups": groups,
-        "before": _as_ticked(ticks.permissions),
+        "before": as_ticked(ticks.permissions),
         "said": " ".join(filter(None, (*map(str, refusals), ticks.words))),
     }
     response = render(request, "accounts/profile_permissions_part.html", context)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
-
-
-def _as_ticked(permissions: Iterable[Permission]) -> str:
-    """Return what the page keeps of what is ticked as it shows it."""
-    return " ".join(one.value for one in in_order(permissions))
-
-
-def _not_to_be_ticked(request: "PortalRequest") -> Mapping[Permission, str]:
-    """Return what the person may not tick, and why; accounts/services/profiles refuses it too."""
-    if holds(Origin.of(request), Permission.MODIFY_ALL_DATA):
-        return {}
-    return {Permission.MODIFY_ALL_DATA: str(ModifyAllDataNeeded("tick it"))}
 
 
 def _changed_meanwhile(request: "PortalRequest", form: ProfileForm, changed: ProfileChangedMeanwhile) -> "HttpResponse":
@@ -371,12 +320,12 @@ def _changed_meanwhile(request: "PortalRequest", form: ProfileForm, changed: Pro
 def _edit_page(
     request: "PortalRequest", profile: Profile, form: ProfileForm, *, status: int, **more: Any
 ) -> "HttpResponse":
-    groups = _groups(form.ticked, why_not=_not_to_be_ticked(request))
+    groups = groups_of_boxes(form.ticked, why_not=not_to_be_ticked(Origin.of(request)))
     context = {
         **_about(request, profile),
         "form": form,
         "groups": groups,
-        "before": _as_ticked(form.ticked),
+        "before": as_ticked(form.ticked),
         **more,
     }
     response = render(request, "accounts/profile_edit.html", context, status=status)

@@ -31,7 +31,8 @@ from orgs.http import Origin
 from orgs.paging import cursor_behind, keyset_page
 from orgs.permissions import Permission, permission_required, refused_to_guests
 
-from .user_list import COUNTED, ListState, count_in_words, read_id
+from .user_list import ListState, read_id
+from .user_list_words import COUNTED, count_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,10 +78,13 @@ def role_list(request: "HttpRequest") -> "HttpResponse":
 def _tree_page(request: "PortalRequest", *, status: int = 200) -> "HttpResponse":
     holders = User.objects.filter(role=OuterRef("pk")).order_by().values("pk")
     roles = Role.objects.filter(organization=request.user.organization_id)
-    cursor = request.GET.get("cursor", "") or _cursor_of(roles, read_id(request.GET.get("role", "")))
+    asked = request.GET.get("role", "")
+    role = roles.filter(pk=read_id(asked)).first() if asked else None
+    cursor = request.GET.get("cursor", "") or _cursor_of(roles, role)
     counted = roles.annotate(user_count=CountUpTo(holders[: COUNTED + 1]))
     page = keyset_page(counted, order=ORDER, cursor=cursor, size=ROLES_A_PAGE)
     context = {
+        "is_role_gone": bool(asked) and role is None,
         "rows": _rows(page.rows, sees_all=request.user.has_permission(Permission.VIEW_ALL_USERS)),
         "may_change": request.user.has_permission(Permission.MANAGE_ROLES) and not Origin.of(request).is_limited,
         "next_url": _url(page.next_cursor) if page.next_cursor else "",
@@ -89,9 +93,8 @@ def _tree_page(request: "PortalRequest", *, status: int = 200) -> "HttpResponse"
     return render(request, "accounts/role_list.html", context, status=status)
 
 
-def _cursor_of(roles: "QuerySet[Role]", role_id: int) -> str:
-    """Return the cursor of a page that has a role; nothing where that is the first, or there is no such role."""
-    role = roles.filter(pk=role_id).first() if role_id else None
+def _cursor_of(roles: "QuerySet[Role]", role: Role | None) -> str:
+    """Return the cursor of a page that has a role; nothing where that is the first, or no role is asked for."""
     if role is None:
         return ""
     before = list(roles.filter(path__lt=role.path).order_by("-path")[:ROLES_A_PAGE])
@@ -165,15 +168,19 @@ def role_edit(request: "HttpRequest", role_id: int) -> "HttpResponse":
         else:
             messages.success(request, f"The role {saved} has been saved.")
             return redirect(_place_of(saved))
-    context = {"form": form, "role": role}
-    return render(request, "accounts/role_form.html", context, status=422 if form.is_bound else 200)
+    return _edit_page(request, form, role, status=422 if form.is_bound else 200)
+
+
+def _edit_page(request: "PortalRequest", form: RoleForm, role: Role, *, status: int) -> "HttpResponse":
+    context = {"form": form, "role": role, "place_url": _place_of(role)}
+    return render(request, "accounts/role_form.html", context, status=status)
 
 
 def _changed_meanwhile(request: "PortalRequest", form: RoleForm, changed: RoleChangedMeanwhile) -> "HttpResponse":
     """Show the form again with what was typed, and say what holds now; saving again is then meant."""
     form.data = {**request.POST.dict(), "version": version_of(changed.role)}
-    form.add_error(None, f"{changed} Nothing of yours was saved; save again to let yours hold.")
-    return render(request, "accounts/role_form.html", {"form": form, "role": changed.role}, status=409)
+    form.add_error(None, f"{changed} Save again to let yours hold.")
+    return _edit_page(request, form, changed.role, status=409)
 
 
 @refused_to_guests

@@ -10,15 +10,16 @@ from django.http import HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.enums import SessionType
-from accounts.presence import LiveSession, live_sessions_of, visits_of
+from accounts.presence import LiveSession, visits_of
 from accounts.services.guards import ModifyAllDataNeeded
 from accounts.services.session_removal import end_other_sessions, end_own_session, remove_session
 from accounts.services.users import UserAct, refusal_of
-from accounts.session_list import SessionTree, nobody, session_page
-from orgs.http import Origin, safe_path
+from accounts.session_list import SessionTree, nobody, own_session_page, session_page
+from orgs.http import Origin, note_nothing_done, safe_path
 from orgs.list_filters import NOT_A_CHOICE, ListFilterForm, PersonField, PersonFilter
 from orgs.permissions import Permission, RefusedInside, permission_required, refused_inside
 
@@ -147,10 +148,10 @@ def session_remove(request: "HttpRequest", public_id: "UUID") -> "HttpResponse":
     return _ended(request, public_id, ended, back=sessions_list_before(request) or reverse("session_list"))
 
 
-def sessions_list_before(request: "HttpRequest") -> str | None:
+def sessions_list_before(request: "HttpRequest", *, name: str = "session_list") -> str | None:
     """Return the list as it was left, if that is what ``back`` is."""
     path = safe_path(request.POST.get("back", ""))
-    return path if path and path.startswith(reverse("session_list")) else None
+    return path if path and path.startswith(reverse(name)) else None
 
 
 def _ended(request: "PortalRequest", public_id: "UUID", ended: int, *, back: str) -> "HttpResponse":
@@ -163,6 +164,8 @@ def _ended(request: "PortalRequest", public_id: "UUID", ended: int, *, back: str
         1: "The session has been ended.",
     }
     both = "The session has been ended, and with it the one in which another account was worn."
+    if not ended:
+        note_nothing_done(request, "the session had ended")
     (messages.success if ended else messages.info)(request, words.get(ended, both))
     return HttpResponseRedirect(back)
 
@@ -172,22 +175,29 @@ def _ended(request: "PortalRequest", public_id: "UUID", ended: int, *, back: str
 
 @require_safe
 def settings_sessions(request: "HttpRequest") -> "HttpResponse":
-    """List the sessions of one's own account, those in which others wear it among them, and who did."""
+    """List the live sessions of one's own account, those in which others wear it among them, and who did."""
     request = cast("PortalRequest", request)
     user, at = request.user, timezone.now()
     organization = user.organization
-    settings = organization.session_settings
-    live = live_sessions_of(user, settings, at=at)
+    settings, policy = organization.session_settings, organization.login_access_policy
+    page, live = own_session_page(user, settings, at=at, cursor=request.GET.get("cursor", ""))
     mine, is_own = _mine(request), request.impersonation is None
     rows = [SessionRow(one, is_below=False, is_mine=one.session.public_id in mine, why_not="") for one in live]
     context: dict[str, Any] = {
         "rows": rows,
         "may_end": is_own,
-        "has_others": any(not row.is_mine for row in rows),
-        "visits": visits_of(user, settings, at=at, limit=VISITS_SHOWN, policy=organization.login_access_policy),
+        "has_others": bool(page.next_cursor or page.previous_cursor) or any(not row.is_mine for row in rows),
+        "back": request.get_full_path(),
+        "next_url": _own_page_url(page.next_cursor),
+        "previous_url": _own_page_url(page.previous_cursor),
+        "visits": visits_of(user, settings, at=at, limit=VISITS_SHOWN, policy=policy, to_target=True),
         "shows_reasons": True,
     }
     return render(request, "accounts/settings_sessions.html", context)
+
+
+def _own_page_url(cursor: str | None) -> str:
+    return f"{reverse('settings_sessions')}?{urlencode({'cursor': cursor})}" if cursor else ""
 
 
 @refused_inside
@@ -196,7 +206,8 @@ def settings_session_end(request: "HttpRequest", public_id: "UUID") -> "HttpResp
     """End a session of one's own. The one that asks is signing out."""
     request = cast("PortalRequest", request)
     ended = end_own_session(public_id, origin=Origin.of(request))
-    return _ended(request, public_id, ended, back=reverse("settings_sessions"))
+    back = sessions_list_before(request, name="settings_sessions") or reverse("settings_sessions")
+    return _ended(request, public_id, ended, back=back)
 
 
 @refused_inside

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.forms.personal import PersonalForm
 from accounts.middleware import is_htmx
 from accounts.models import User
-from accounts.services.personal import PasswordNeeded, PersonalSettings, save_personal_settings
+from accounts.services.personal import PersonalSettings, save_personal_settings
 from accounts.services.sign_in import confirm_sign_in
-from accounts.services.users import UserChangedMeanwhile, version_of
+from accounts.services.users import UserAct, UserChangedMeanwhile, different_details, refusal_of, version_of
 from orgs.http import Origin
 from orgs.moments import read_by, reader_of
 from orgs.permissions import refused_inside
@@ -63,8 +63,6 @@ def settings_personal(request: "HttpRequest") -> HttpResponse:
             changed = save_personal_settings(
                 form.settings(), origin=origin, version=form.cleaned_data["version"], is_confirmed=form.is_confirmed
             )
-        except PasswordNeeded as refusal:
-            form.refuse(refusal)
         except UserChangedMeanwhile as meanwhile:
             return _changed_meanwhile(request, form, meanwhile.user)
         else:
@@ -84,7 +82,8 @@ def _changed_meanwhile(request: "PortalRequest", form: PersonalForm, user: User)
     """Show what was typed again, and what somebody else has stored meanwhile; saving again is then meant."""
     now, typed = PersonalSettings.of(user), form.settings().normalized()
     stored = [
-        (form.fields[name].label or name.replace("_", " "), getattr(now, name)) for name in now.different_from(typed)
+        (form.fields[name].label or name.replace("_", " "), getattr(now, name))
+        for name in different_details(now, typed)
     ]
     form.data = {**request.POST.dict(), "version": version_of(user)}
     return _page(request, form, status=409, changed_by=user.modified_by_name, stored=stored)
@@ -92,7 +91,8 @@ def _changed_meanwhile(request: "PortalRequest", form: PersonalForm, user: User)
 
 def _page(request: "PortalRequest", form: PersonalForm, *, status: int, **words: Any) -> HttpResponse:
     now = _now_as_chosen(form["time_zone"].value(), form["date_language"].value())
-    context = {"form": form, "now": now, **words}
+    may_edit = refusal_of(UserAct.EDIT, form.user, origin=Origin.of(request)) is None
+    context = {"form": form, "now": now, "may_edit": may_edit, **words}
     return render(request, "accounts/settings_personal.html", context, status=status)
 
 

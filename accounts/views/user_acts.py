@@ -18,7 +18,7 @@ from accounts.services.users import (
     unfreeze_user,
     unlock_user,
 )
-from orgs.http import Origin
+from orgs.http import Origin, note_nothing_done
 from orgs.permissions import permission_required
 
 from .sessions import sessions_list_before
@@ -106,6 +106,8 @@ def user_end_sessions(request: "HttpRequest", user_id: int) -> "HttpResponse":
     request = cast("PortalRequest", request)
     user = find_user(request, user_id)
     ended = end_user_sessions(user, origin=Origin.of(request))
+    if not ended:
+        note_nothing_done(request, "there was no session to end")
     words = {0: f"{user} had no session to end.", 1: f"1 session of {user} has been ended."}
     said = words.get(ended, f"{ended} sessions of {user} have been ended.")
     sessions = sessions_list_before(request)

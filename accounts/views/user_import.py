@@ -11,9 +11,19 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.forms.users import IMPORT_ROWS, UserImportForm
-from accounts.services.user_import import COLUMNS, SHOWN_FAULTS, TEMPLATE, Report, check_users, import_users, number_of
+from accounts.services.user_import import (
+    COLUMNS,
+    SHOWN_FAULTS,
+    TEMPLATE,
+    Report,
+    TooManyFiles,
+    check_users,
+    import_users,
+    number_of,
+)
 from orgs.http import Origin
 from orgs.permissions import refused_to_guests
+from orgs.views.too_many import answer_too_many
 
 from .gates import for_those_who_edit_users
 from .user_list import ListState
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 MAIL_FOR = timedelta(seconds=15)
 # What htmx swaps.
 PART = "import-result"
+VARY = ["HX-Request", "HX-Target"]
 
 
 @refused_to_guests
@@ -41,14 +52,17 @@ def user_import(request: "HttpRequest") -> HttpResponse:
     form = UserImportForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, form, status=422)
-    report = import_users(
-        request.user.organization,
-        form.cleaned_data["file"],
-        origin=Origin.of(request),
-        site=request.build_absolute_uri("/") if form.cleaned_data["mail"] else "",
-        mail_for=MAIL_FOR,
-        limit=IMPORT_ROWS,
-    )
+    try:
+        report = import_users(
+            request.user.organization,
+            form.cleaned_data["file"],
+            origin=Origin.of(request),
+            site=request.build_absolute_uri("/") if form.cleaned_data["mail"] else "",
+            mail_for=MAIL_FOR,
+            limit=IMPORT_ROWS,
+        )
+    except TooManyFiles as refused:
+        return _too_many(request, refused)
     if not report.is_imported:
         return _page(request, form, status=422, **_told(report, verdict="Nobody was imported."))
     return _imported(request, report)
@@ -64,7 +78,10 @@ def user_import_check(request: "HttpRequest") -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=422)
     organization, file = request.user.organization, form.cleaned_data["file"]
-    report = check_users(organization, file, origin=Origin.of(request), limit=IMPORT_ROWS)
+    try:
+        report = check_users(organization, file, origin=Origin.of(request), limit=IMPORT_ROWS)
+    except TooManyFiles as refused:
+        return _too_many(request, refused)
     return _page(request, form, **_told(report, verdict="Nobody will be imported."))
 
 
@@ -101,7 +118,16 @@ def _page(request: "PortalRequest", form: UserImportForm, *, status: int = 200, 
     context = {"form": form, "back": back_of(request), "columns": COLUMNS, "is_part": is_part, **told}
     template = "accounts/user_import_part.html" if is_part else "accounts/user_import.html"
     response = render(request, template, context, status=status)
-    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    patch_vary_headers(response, VARY)
+    return response
+
+
+def _too_many(request: "PortalRequest", refused: TooManyFiles) -> HttpResponse:
+    """Say that no further file is read for now: on a page of its own, or where htmx shows what became of a file."""
+    is_part = _is_part(request)
+    template = "accounts/user_import_part.html" if is_part else "429.html"
+    response = answer_too_many(request, refused, template=template, is_part=is_part)
+    patch_vary_headers(response, VARY)
     return response
 
 

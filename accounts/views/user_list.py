@@ -7,7 +7,6 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import F
 from django.http import QueryDict
 from django.shortcuts import render
@@ -30,7 +29,7 @@ from orgs.paging import keyset_page
 from orgs.permissions import Permission
 
 from .gates import for_those_who_see_users
-from .user_list_words import SEVERAL_LABELS, Nobody, nobody_in
+from .user_list_words import COUNTED, SEVERAL_LABELS, Nobody, count_in_words, ignored_in, nobody_in
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -76,7 +75,6 @@ MORE_COLUMNS = {
     "modified": ("Last Modified", "modified_at"),
 }
 QUERY_LENGTH = 100
-COUNTED = 1000
 ID_DIGITS = 18
 
 
@@ -174,20 +172,8 @@ class Row:
     """One line of the list. ``login`` is the rule's own answer."""
 
     user: User
-    username: str
-    url: str
     may_edit: bool
     login: Verdict
-
-    @property
-    def username_start(self) -> str:
-        """The username as far as it may be broken off in a narrow column."""
-        return self.username.partition("@")[0]
-
-    @property
-    def username_end(self) -> str:
-        """The rest of the username."""
-        return self.username.removeprefix(self.username_start)
 
     @property
     def is_shared_refusal(self) -> bool:
@@ -217,13 +203,15 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
     rows = _rows(request, users, of_list, seen)
     has_login, note = _login_column(request, rows, of_list.shared)
     may_edit = edits_users(request.user)
+    acts = _acts(request) if rows else []
     context = {
         "organization": organization,
         "sees_everyone": seen.reaches is None,
         "state": state,
+        "ignored": ignored_in(request.GET, state),
         "rows": rows,
         "has_login": has_login,
-        "has_actions": has_login or may_edit,
+        "has_acts": has_login or may_edit or bool(acts),
         "may_create": may_edit and not Origin.of(request).is_limited,
         "note": note,
         # On the page of each: from one user it may be something else that stands in the way.
@@ -240,7 +228,7 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
         "next_url": state.url(cursor=page.next_cursor) if page.next_cursor else "",
         "previous_url": state.url(cursor=page.previous_cursor) if page.previous_cursor else "",
         **_links(state),
-        "acts": _acts(request) if rows else [],
+        "acts": acts,
         "columns": [(name, label, name in state.columns) for name, (label, _) in MORE_COLUMNS.items()],
         "empty": None if rows or state.is_narrowed else _nobody(request, state, seen, has_login=has_login),
     }
@@ -346,7 +334,7 @@ def granted_to(user: User, *, at: datetime) -> "QuerySet[User]":
 
 def _rows(request: "PortalRequest", users: Sequence[User], of_list: ListFacts, seen: _Seen) -> list[Row]:
     """Return the lines of a page. Nothing is asked of the database."""
-    origin, at, base = Origin.of(request), timezone.now(), reverse("user_list")
+    origin, at = Origin.of(request), timezone.now()
     # Who sees everyone and edits as a delegate has what is in reach fetched once, not for each line.
     reaches = seen.reaches
     if reaches is None and not holds(origin, UserAct.EDIT.permission) and is_acting_delegate(seen.user):
@@ -354,8 +342,6 @@ def _rows(request: "PortalRequest", users: Sequence[User], of_list: ListFacts, s
     return [
         Row(
             user=user,
-            username=user.username,
-            url=f"{base}{user.pk}/",
             may_edit=refusal_of(UserAct.EDIT, user, origin=origin, reaches=reaches) is None,
             login=may_impersonate(actor=request.actor, target=user, facts=of_list.about(user), at=at),
         )
@@ -377,28 +363,26 @@ def _summary(found: "QuerySet[User]") -> str:
     return count_in_words(found.order_by()[: COUNTED + 1].count())
 
 
-def count_in_words(count: int) -> str:
-    """Return how many users there are, of those that were counted: one more than :data:`COUNTED` at most."""
-    if count > COUNTED:
-        return f"More than {intcomma(COUNTED)} users"
-    return f"{intcomma(count)} user{'' if count == 1 else 's'}"
-
-
 def _links(state: ListState) -> dict[str, Any]:
-    """Return the list's own links, each with whether one is there."""
+    """Return the list's own links, each with whether one is there; of forty, the query alone."""
     return {
-        "tabs": [(label, state.url(view=view, letter=""), view == state.view) for view, label in VIEWS.items()],
+        "tabs": [(label, _near(state.url(view=view, letter="")), view == state.view) for view, label in VIEWS.items()],
         "letters": [
-            ("All", state.url(letter=""), not state.letter),
-            *((letter.capitalize(), state.url(letter=letter), letter == state.letter) for letter in LETTERS),
+            ("All", _near(state.url(letter="")), not state.letter),
+            *((letter.capitalize(), _near(state.url(letter=letter)), letter == state.letter) for letter in LETTERS),
         ],
         "heads": {
-            column: (label, state.sort_url(column), _direction(state) if column == state.sort_column else "")
+            column: (label, _near(state.sort_url(column)), _direction(state) if column == state.sort_column else "")
             for column, (_, label) in SORTS.items()
         },
         "unnarrowed_url": ListState(view=state.view, sort=state.sort, columns=state.columns).url(),
         "view_label": VIEWS[state.view],
     }
+
+
+def _near(url: str) -> str:
+    path = reverse("user_list")
+    return url.removeprefix(path) or path
 
 
 def _direction(state: ListState) -> str:

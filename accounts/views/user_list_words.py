@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 
 from accounts.services.users import UserAct
@@ -10,8 +11,15 @@ from orgs.editions import Feature
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from django.http import QueryDict
+
     from accounts.facts import Reach
     from accounts.models import User
+
+    from .user_list import ListState
+
+# As far as users are counted.
+COUNTED = 1000
 
 SEVERAL_LABELS = {
     UserAct.RESET_PASSWORD: "Reset passwords",
@@ -75,3 +83,32 @@ def _nobody_granted(user: "User", *, has_login: bool) -> Nobody:
         return Nobody(title, text, reverse("company"), "Company Information")
     text = _ASK if has_login else "Users grant access to those who may log in as them. You may not: see above."
     return Nobody(title, text, reverse("user_list"), "See all users")
+
+
+def count_in_words(count: int) -> str:
+    """Return how many users there are, of those that were counted: one more than :data:`COUNTED` at most."""
+    if count > COUNTED:
+        return f"More than {intcomma(COUNTED)} users"
+    return f"{intcomma(count)} user{'' if count == 1 else 's'}"
+
+
+# What an address asks for and the list does not do, since there is no such thing, or no longer.
+_IGNORED = {
+    "view": "There is no such view as this address asks for. Everyone is listed.",
+    "letter": "There is no such letter as this address asks for. The list is not narrowed by it.",
+    "profile": "The profile in this address is not there, or not any more. The list is not narrowed by it.",
+    "role": "The role in this address is not there, or not any more. The list is not narrowed by it.",
+    "sort": "There is no such order as this address asks for. The list is sorted by name.",
+    "columns": "There is no such column as this address asks for.",
+}
+
+
+def ignored_in(query: "QueryDict", state: "ListState") -> list[str]:
+    """Return what is said of all that an address asks for and ``state`` does not hold."""
+    columns = {name for name in ",".join(query.getlist("columns")).split(",") if name}
+    is_ignored = {
+        **{name: query.get(name, "") not in {"", getattr(state, name)} for name in ("view", "letter", "sort")},
+        **{name: bool(query.get(name)) and not getattr(state, name) for name in ("profile", "role")},
+        "columns": not columns <= set(state.columns),
+    }
+    return [words for name, words in _IGNORED.items() if is_ignored[name]]

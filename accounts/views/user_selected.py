@@ -21,8 +21,9 @@ from accounts.services.users import (
     preview_several,
     refusal_to_all,
 )
-from orgs.http import Origin
+from orgs.http import Origin, note_nothing_done
 from orgs.limits import first_in
+from orgs.permissions import Permission
 from orgs.views.meanwhile import FIELD, as_read, carry
 
 from .gates import for_those_who_act_on_several
@@ -123,26 +124,33 @@ def user_selected(request: "HttpRequest") -> "HttpResponse":
     if selection.act is not None and (refusal := refusal_to_all(selection.act, Origin.of(request))) is not None:
         raise refusal
     if len(selection.ids) > MOST_AT_ONCE:
-        return _back_to_list(request, f"Select {MOST_AT_ONCE} users at most at a time. Nothing was done.")
+        why = f"more than {MOST_AT_ONCE} users were selected"
+        return _back_to_list(request, f"Select {MOST_AT_ONCE} users at most at a time. Nothing was done.", why=why)
     if is_confirmed and selection.act is None:
-        return _back_to_list(request, "This preview is too old, or not yours. Nothing was done. Select anew.")
+        words = "This preview is too old, or not yours. Nothing was done. Select anew."
+        return _back_to_list(request, words, why="the preview was too old, or another session's")
     users = selection.users_seen_by(request.user)
     if selection.act is None or not users:
-        return _back_to_list(request, "Nobody is selected. Tick users in the list, then choose what to do with them.")
+        words = "Nobody is selected. Tick users in the list, then choose what to do with them."
+        return _back_to_list(request, words, why="nobody was selected")
     if not is_confirmed:
         return _preview(request, selection.act, users)
     if not first_in(f"selected:{selection.once}", per=ONCE_IN):
-        return _back_to_list(request, "That was sent twice, and done once.")
+        return _back_to_list(request, "That was sent twice, and done once.", why="sent twice")
     return _done(request, selection.act, users)
 
 
-def _back_to_list(request: "PortalRequest", words: str) -> "HttpResponse":
+def _back_to_list(request: "PortalRequest", words: str, *, why: str) -> "HttpResponse":
+    note_nothing_done(request, why)
     messages.warning(request, words)
     return HttpResponseRedirect(back_of(request))
 
 
 def _preview(request: "PortalRequest", act: UserAct, users: "Sequence[User]") -> "HttpResponse":
-    outlooks = preview_several(act, users, origin=Origin.of(request))
+    note_nothing_done(request, "asked what it would do")
+    # Who is signed in, and where, is for those who may see sessions: others read in words alone that they end.
+    counts_ends = request.user.has_permission(Permission.MONITOR_LOGIN_HISTORY)
+    outlooks = preview_several(act, users, origin=Origin.of(request), counts_ends=counts_ends)
     happens = [one for one in outlooks if not one.reason]
     words = WORDS[act]
     ids = [one.user.pk for one in happens]
@@ -153,7 +161,8 @@ def _preview(request: "PortalRequest", act: UserAct, users: "Sequence[User]") ->
         "question": words.question.format(_count(len(happens))),
         "happens": happens,
         "happens_not": [one for one in outlooks if one.reason],
-        "ends_sessions": any(one.sessions or one.visits for one in happens),
+        "counts_ends": counts_ends,
+        "ends_sessions": request.user.organization.session_settings.end_on_password_reset,
         "is_danger": act is UserAct.DEACTIVATE,
         "back": back_of(request),
         "read": carry(
@@ -173,6 +182,8 @@ def _done(request: "PortalRequest", act: UserAct, users: "Sequence[User]") -> "H
     done = act_on_several(act, users, origin=Origin.of(request), site=request.build_absolute_uri("/"))
     words, outcomes = WORDS[act], done.outcomes
     happened = [one.user for one in outcomes if not one.reason]
+    if not happened:
+        note_nothing_done(request, "something had changed since the preview")
     if happened and done.unsent < len(happened):
         messages.success(request, words.done.format(_names(happened)))
     if done.unsent:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.facts import find_target
 from accounts.forms.users import UserForm
 from accounts.login_access import is_healed_by_grant, may_impersonate
+from accounts.middleware import page_in
 from accounts.models import Role, User
 from accounts.presence import last_active, live_sessions_of, visits_of, worn_now
 from accounts.services.access_answers import open_requests
@@ -26,6 +27,7 @@ from accounts.services.users import (
     UserChangedMeanwhile,
     UserDetails,
     create_user,
+    different_details,
     needless_because,
     refusal_of,
     update_user,
@@ -171,12 +173,18 @@ def _acts(request: "PortalRequest", user: User, *, at: "datetime") -> set[str]:
 
 
 def back_of(request: "HttpRequest") -> str:
-    """Return the users list as it was left, if that is what ``back`` is; otherwise the list."""
-    asked = request.POST.get("back") or request.GET.get("back", "")
-    path = safe_path(asked)
+    """Return the users list as it was left, if ``back`` is that, or where one comes from; otherwise the list."""
     users = reverse("user_list")
+    asked = request.POST.get("back") or request.GET.get("back") or _list_before(request)
+    path = safe_path(asked)
     is_plain = path is not None and "/." not in path.partition("?")[0]
     return path if path and is_plain and path.startswith(users) else users
+
+
+def _list_before(request: "HttpRequest") -> str:
+    """Return the users list as it was left, if one comes from there: the links of its rows carry no way back."""
+    page = page_in(request, "Referer") or ""
+    return page if page.partition("?")[0] == reverse("user_list") else ""
 
 
 def page_of(user: User, *, back: str) -> str:
@@ -244,7 +252,7 @@ def _changed_meanwhile(request: "PortalRequest", form: UserForm, changed: UserCh
     labels = {name: field.label or name.replace("_", " ") for name, field in form.fields.items()}
     if user.pending_email:
         labels["email"] += " that waits to be confirmed"
-    stored = [(labels[name], getattr(now, name)) for name in now.different_from(typed)]
+    stored = [(labels[name], getattr(now, name)) for name in different_details(now, typed)]
     form.data = {**request.POST.dict(), "version": version_of(user)}
     return _form_page(request, form, user, changed_by=user.modified_by_name, stored=stored, status=409)
 

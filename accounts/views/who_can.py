@@ -13,6 +13,8 @@ from orgs.permissions import Permission, permission_required
 from .users import back_of, find_user, page_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.http import HttpRequest, HttpResponse
 
     from accounts.models import User
@@ -26,7 +28,7 @@ def user_who_can_log_in(request: "HttpRequest", user_id: int) -> "HttpResponse":
     request = cast("PortalRequest", request)
     user = find_user(request, user_id)
     back = back_of(request)
-    context = {"page_url": page_of(user, back=back), **_list(request, user, back=back)}
+    context = {"back": back, "page_url": page_of(user, back=back), **_list(request, user, along={"back": back})}
     return render(request, "accounts/user_who_can_log_in.html", context)
 
 
@@ -34,14 +36,17 @@ def user_who_can_log_in(request: "HttpRequest", user_id: int) -> "HttpResponse":
 def settings_who_can_log_in(request: "HttpRequest") -> "HttpResponse":
     """Show who can log in as oneself."""
     request = cast("PortalRequest", request)
-    return render(request, "accounts/settings_who_can_log_in.html", _list(request, request.user))
+    return render(request, "accounts/settings_who_can_log_in.html", _list(request, request.user, to_target=True))
 
 
-def _list(request: "PortalRequest", user: "User", **along: str) -> dict[str, object]:
-    found = who_can(Standing.of(user), at=timezone.now(), cursor=request.GET.get("cursor", ""))
+def _list(
+    request: "PortalRequest", user: "User", *, along: "Mapping[str, str] | None" = None, to_target: bool = False
+) -> dict[str, object]:
+    cursor = request.GET.get("cursor", "")
+    found = who_can(Standing.of(user), at=timezone.now(), cursor=cursor, to_target=to_target)
 
     def url(cursor: str | None) -> str:
-        return f"{request.path}?{urlencode({**along, 'cursor': cursor})}" if cursor else ""
+        return f"{request.path}?{urlencode({**(along or {}), 'cursor': cursor})}" if cursor else ""
 
     return {
         "person": user,

@@ -85,8 +85,8 @@ def _created(entity_type: str, entity_name: str = "") -> Kind:
     return Kind(Class.ENTITY_MANAGEMENT, 1, "Create", entity_type, entity_name)
 
 
-def _read(entity_type: str) -> Kind:
-    return Kind(Class.ENTITY_MANAGEMENT, 2, "Read", entity_type)
+def _read(entity_type: str, entity_name: str = "") -> Kind:
+    return Kind(Class.ENTITY_MANAGEMENT, 2, "Read", entity_type, entity_name)
 
 
 def _updated(entity_type: str, entity_name: str = "") -> Kind:
@@ -119,6 +119,7 @@ KINDS: dict[A, Kind] = {
     A.IMPERSONATION_STEPPED_UP: ASSIGN,
     A.USER_CREATED: _account(1, "Create"),
     A.USERS_IMPORTED: _created(LIST, "Users"),
+    A.USERS_CHECKED: _read(LIST, "Users"),
     A.USER_CHANGED: _updated(USER),
     A.USER_EMAIL_CHANGED: _updated(USER),
     A.USER_EMAIL_CHANGE_ASKED: _updated(USER),

@@ -1,4 +1,6 @@
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -9,6 +11,28 @@ SHORTEST_ABSOLUTE, LONGEST_ABSOLUTE = 1, 24
 SHORTEST_HISTORY, LONGEST_HISTORY = 6, 24
 # The bits of :attr:`SessionSettings.switches`.
 FORCE_RELOGIN, LOCK_TO_ADDRESS, WARN_BEFORE_TIMEOUT = 1, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What of an organization's session settings is asked on every request."""
+
+    idle: timedelta
+    absolute: timedelta
+    force_relogin: bool
+    lock_to_address: bool
+    warns: bool
+
+    @classmethod
+    def of(cls, idle_minutes: int, absolute: timedelta, switches: int) -> Self:
+        """Read them from columns of a row."""
+        return cls(
+            idle=timedelta(minutes=idle_minutes),
+            absolute=absolute,
+            force_relogin=bool(switches & FORCE_RELOGIN),
+            lock_to_address=bool(switches & LOCK_TO_ADDRESS),
+            warns=bool(switches & WARN_BEFORE_TIMEOUT),
+        )
 
 
 def _bit(name: str, bit: int) -> Case:

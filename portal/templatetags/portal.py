@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.middleware.csrf import get_token
@@ -12,9 +12,11 @@ from django.utils.timesince import timesince
 
 from accounts.presence import browser_words
 from orgs.moments import reader, write, write_day, write_minute, write_utc
+from portal.form_focus import first_invalid
 from portal.form_mark import FIELD_NAME, mark_of
 
 if TYPE_CHECKING:
+    from django.forms import BaseForm
     from django.template import RequestContext
     from django.utils.safestring import SafeString
 
@@ -37,21 +39,42 @@ def form_token(context: "RequestContext") -> "SafeString | str":
     )
 
 
+@register.inclusion_tag("includes/not_saved.html")
+def not_saved(form: "BaseForm", words: str = "Nothing was saved.") -> "dict[str, Any]":
+    """Render the alert above a form that was refused, with what belongs to no field; nothing for any other form."""
+    return {
+        "form": form,
+        "words": words,
+        "has_field_errors": any(name in form.errors for name in form.fields),
+        "takes_focus": not first_invalid(form),
+    }
+
+
 @register.simple_tag
 def ago(at: datetime | None, *, never: str = "Never") -> "SafeString | str":
     """Render how long ago something was ("3 minutes ago"), with the reader's exact time, and UTC, as its title."""
     if at is None:
         return never
+    return format_html('<time datetime="{}" title="{}">{}</time>', _machine(at), ago_title(at), ago_words(at))
+
+
+@register.filter
+def ago_words(at: datetime | None) -> str:
+    """Write how long ago something was; with :func:`ago_title` as a cell's title, half of what an element weighs."""
+    if at is None:
+        return "Never"
     now = timezone.now()
     if abs(now - at) < timedelta(minutes=1):
-        words = "just now" if at <= now else "in a moment"
-    elif at < now:
-        words = f"{timesince(at, now, depth=1)} ago"
-    else:
-        # What is left is cut less: "in 1 hour" would be said of nearly two.
-        words = f"in {timesince(now, at, depth=2)}"
-    title = ", ".join(dict.fromkeys((write(at), write_utc(at))))
-    return format_html('<time datetime="{}" title="{}">{}</time>', _machine(at), title, words.replace("\xa0", " "))
+        return "just now" if at <= now else "in a moment"
+    # What is left is cut less: "in 1 hour" would be said of nearly two.
+    words = f"{timesince(at, now, depth=1)} ago" if at < now else f"in {timesince(now, at, depth=2)}"
+    return words.replace("\xa0", " ")
+
+
+@register.filter
+def ago_title(at: datetime) -> str:
+    """Write a point in time out as the reader has chosen, and in UTC where that is another text."""
+    return ", ".join(dict.fromkeys((write(at), write_utc(at))))
 
 
 @register.simple_tag
@@ -60,6 +83,12 @@ def moment(at: datetime) -> "SafeString":
     words, utc = write(at), write_utc(at)
     title = "" if words == utc else format_html(' title="{}"', utc)
     return format_html('<time datetime="{}"{}>{}</time>', _machine(at), title, words)
+
+
+@register.simple_tag
+def moment_now() -> "SafeString":
+    """Render when the page was made: what is printed says as of when it is."""
+    return moment(timezone.now())
 
 
 def _machine(at: datetime) -> str:
@@ -95,6 +124,13 @@ def time_zone() -> str:
 def browser(agent: str) -> str:
     """Return a browser's name for itself as people say it: "Firefox on Windows"."""
     return browser_words(agent)
+
+
+@register.filter
+def may_break(address: str) -> "SafeString":
+    """Write a username or an e-mail address so that a narrow place breaks it before the @, and not inside a word."""
+    name, at, host = address.partition("@")
+    return format_html("{}<wbr>{}{}", name, at, host)
 
 
 @register.simple_tag

@@ -141,13 +141,13 @@ def test_question_is_kept_mailed_and_in_the_trail(
     assert (request.created_at, request.lapses_at) == (at, at + timedelta(days=7))
     event = AuditEvent.objects.get()
     assert (event.action, event.section, event.user, event.about) == ("access.asked", "Manage Users", ada, grace)
-    assert event.sentence == "Asked Grace Hopper for login access for 3 Days"
+    assert event.sentence == "Asked Grace Hopper for 3 days of login access"
     [letter] = mail.outbox
     assert (letter.to, letter.subject) == (
         ["grace@acme.example"],
         "Ada Lovelace asks for access to your portal account",
     )
-    assert "for 3 Days." in letter.body
+    assert "for 3 days." in letter.body
     assert "Reason: Ticket 7: the report\n" in letter.body
 
 
@@ -499,7 +499,7 @@ def test_card_on_home_is_answered(
     ]
 
     assert card == (
-        "Ada Lovelace asked just now for access for 3 Days: Ticket 7 Grant Decline "
+        "Ada Lovelace asked just now to log in as you for 3 days: Ticket 7 Grant Decline "
         "A grant is to all administrators, or to the whole support organization. You can take it back at any time."
     )
     assert [message_of(one) for one in answers] == [said, "This question is no longer open."]
@@ -525,7 +525,8 @@ def test_card_is_seen_inside_without_its_buttons_and_gone_after_seven_days(
     inside = browser()
     inside.login_as(grace, actor=ada)
 
-    assert section_of(inside.get("/"), ASKS) == "Ada Lovelace asked just now for access for 3 Days: Ticket 7"
+    words = "Ada Lovelace asked just now to log in as Grace Hopper for 3 days: Ticket 7"
+    assert section_of(inside.get("/"), ASKS) == words
     AccessRequest.objects.update(lapses_at=timezone.now())
     pages = [html_of(client.get("/")) for client in (inside, client_of(grace))]
     assert [ASKS in page for page in pages] == [False, False]

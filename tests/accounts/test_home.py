@@ -119,7 +119,7 @@ def test_live_visit_is_ended_from_home_but_not_from_inside(
     graces = client_of(grace)
     assert button in html_of(graces.get("/"))
     graces.post(f"/settings/visits/{visit.pk}/end/")
-    assert section_of(graces.get("/"), "Who logged in as me").endswith("The user ended it")
+    assert section_of(graces.get("/"), "Who logged in as me").endswith("You ended it")
 
 
 def test_home_says_that_administrators_can_log_in_where_they_can(
@@ -197,7 +197,7 @@ def test_visit_is_told_with_basis_reason_ticket_access_and_mail(
 
     assert words == (
         "Who Started Lasted Why Access Ended "
-        "Ada Lovelace The user's grant to the company's administrators; delegated group Sales just now "
+        "Ada Lovelace Your grant to the company's administrators; delegated group Sales just now "
         "less than a minute The report is empty T 7 Read-only, stepped up to full access 3 minutes ago: To correct it "
         "Logged in now End E-mail that tells of it: could not be sent"
     )
@@ -218,7 +218,7 @@ def test_support_agents_visit_is_named_with_their_house(
     browser().login_as(grace, actor=sam)
 
     assert section_of(client_of(grace).get("/"), "Who logged in as me").startswith(
-        "Who Started Lasted Why Access Ended Sam Spade (Portal Support) The user's grant to a support organization "
+        "Who Started Lasted Why Access Ended Sam Spade (Portal Support) Your grant to a support organization "
     )
 
 

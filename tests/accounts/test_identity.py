@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.enums import EndCause
-from accounts.identity import Fault, Identity, Limits, identify
+from accounts.identity import Fault, Identity, identify
 from accounts.login_access import Facts
 from accounts.models import Impersonation, Session, User
 from accounts.session_store import SessionStore
@@ -21,6 +21,7 @@ from accounts.statement import fields_of
 from accounts.testing import PortalClient
 from orgs.editions import Edition
 from orgs.models import LoginAccessPolicy, Organization, SessionSettings
+from orgs.models.session_settings import Limits
 from tests.guards import unguarded
 from tests.queries import captured_queries
 

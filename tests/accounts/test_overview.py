@@ -4,14 +4,22 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 
-from accounts.models import Session, User
+from accounts.enums import AccessRequestState
+from accounts.models import AccessRequest, Session, User
 from accounts.overview import OpenRequests, Overview, VisitNow, VisitsNow, overview_of
 from orgs.audit import AuditAction, record
 from orgs.http import Origin
-from orgs.models import ActivationState
+from orgs.models import ActivationState, OrganizationKind
 from orgs.permissions import Permission
-from tests.factories import AccessRequestFactory, ActivationRequestFactory, ProfileFactory
+from tests.factories import (
+    AccessRequestFactory,
+    ActivationRequestFactory,
+    OrganizationFactory,
+    ProfileFactory,
+    UserFactory,
+)
 from tests.queries import captured_queries
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     NewBrowser = Callable[[], PortalClient]
 
 AT = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
+HOUR, DAYS = timedelta(hours=1), timedelta(days=1)
 
 
 def reader_of(user: User) -> User:
@@ -44,7 +53,7 @@ def seen_by(user: User, *, at: datetime) -> Overview:
 def test_nothing_yet_is_nothing(ada: User) -> None:
     assert seen_by(ada, at=AT) == Overview(
         visits=VisitsNow([], has_more=False),
-        requests=OpenRequests(to_answer=[], asked=[], activation=None, may_enable=False),
+        requests=OpenRequests([], [], [], has_more_of_others=False, activation=None, may_enable=False),
         events=[],
     )
     assert not seen_by(ada, at=AT).requests
@@ -53,8 +62,8 @@ def test_nothing_yet_is_nothing(ada: User) -> None:
 @pytest.mark.parametrize(
     ("permission", "parts", "asked"),
     [
-        (Permission.MONITOR_LOGIN_HISTORY, (True, True), 4),
-        (Permission.VIEW_ALL_USERS, (False, True), 3),
+        (Permission.MONITOR_LOGIN_HISTORY, (True, True), 5),
+        (Permission.VIEW_ALL_USERS, (False, True), 4),
         (Permission.VIEW_SETUP, (False, True), 3),
         (Permission.VIEW_ALL_DATA, (False, False), 2),
     ],
@@ -130,7 +139,7 @@ def test_five_visits_are_told_in_as_many_queries_as_one(ada: User, make: "Make",
     for number in range(1, 6):
         last = browser().login_as(make(f"Emmy{number}", "Noether"), actor=ada)
 
-    assert (one, visits()) == ((1, False, 4), (5, True, 4))
+    assert (one, visits()) == ((1, False, 5), (5, True, 5))
 
 
 # --- what waits --------------------------------------------------------------------------------------------------
@@ -145,15 +154,95 @@ def test_questions_are_told_apart_by_who_answers(ada: User, alan: User, grace: U
     requests = seen_by(ada, at=AT).requests
 
     assert [(one.asker, str(one.asked), one.duration) for one in requests.to_answer] == [
-        ("Alan Turing", "Ada Lovelace", "3 Days")
+        ("Alan Turing", "Ada Lovelace", "3 days")
     ]
     assert [(one.asker, str(one.asked), one.duration) for one in requests.asked] == [
-        ("Ada Lovelace", "Grace Hopper", "1 Week")
+        ("Ada Lovelace", "Grace Hopper", "1 week")
     ]
     assert requests
 
 
-DAYS = timedelta(days=1)
+def of_others(user: User, *, at: datetime = AT) -> list[tuple[str, str, datetime]]:
+    requests = seen_by(user, at=at).requests
+    return [(one.asker, str(one.asked), one.created_at) for one in requests.of_others]
+
+
+def test_open_questions_between_others_are_for_those_who_see_all_users(
+    ada: User, alan: User, grace: User, hedy: User, audrey: User, stranger: User, make: "Make"
+) -> None:
+    house = OrganizationFactory.create(name="Portal Support", kind=OrganizationKind.OPERATOR)
+    sam = UserFactory.create(organization=house, operator_role="support", first_name="Sam", last_name="Shore")
+    for hours, requester, user in (
+        (3, alan, grace),
+        (1, sam, hedy),
+        (2, sam, audrey),
+        # One's own are told apart; lapsed and answered ones, and those of other organizations, are none of these.
+        (1, ada, grace),
+        (1, alan, ada),
+        (24 * 7, alan, hedy),
+        (0, sam, stranger),
+    ):
+        AccessRequestFactory.create(user=user, requester=requester, created_at=AT - hours * HOUR)
+    answered = {"state": AccessRequestState.DECLINED, "answered_at": AT}
+    AccessRequestFactory.create(user=hedy, requester=ada, created_at=AT, **answered)
+    AccessRequestFactory.create(user=hedy, requester=make("Emmy", "Noether"), created_at=AT, **answered)
+
+    told = [
+        ("Sam Shore (Portal Support)", "Hedy Lamarr", AT - HOUR),
+        ("Sam Shore (Portal Support)", "Audrey Tang", AT - 2 * HOUR),
+        ("Alan Turing", "Grace Hopper", AT - 3 * HOUR),
+    ]
+    assert of_others(ada) == told
+    assert seen_by(ada, at=AT).requests
+    assert not seen_by(ada, at=AT).requests.has_more_of_others
+
+
+def test_open_questions_between_others_are_five_at_most(ada: User, grace: User, make: "Make") -> None:
+    def told() -> tuple[int, bool, int]:
+        reader = reader_of(ada)
+        with captured_queries() as statements:
+            requests = overview_of(reader, origin=Origin(user=reader, actor=reader), at=AT).requests
+        return len(requests.of_others), requests.has_more_of_others, len(statements)
+
+    counts = []
+    for number in range(6):
+        AccessRequestFactory.create(user=grace, requester=make(f"Emmy{number}", "Noether"), created_at=AT)
+        counts.append(told())
+
+    assert counts == [*((number, False, 5) for number in range(1, 6)), (5, True, 5)]
+
+
+def test_open_questions_of_an_organization_are_read_by_their_index(ada: User, acme: "Organization") -> None:
+    """No sort, and nothing of the lapsed, however many they are."""
+    users = User.objects.bulk_create(
+        User(organization=acme, profile=ada.profile, username=f"u{n}@acme.example", last_name="N") for n in range(2000)
+    )
+    AccessRequest.objects.bulk_create(
+        AccessRequest(
+            organization=acme,
+            requester=ada if number % 2 else one,
+            user=users[number - 1],
+            reason="To see",
+            duration="week",
+            created_at=AT - 30 * DAYS,
+            lapses_at=AT - 23 * DAYS,
+        )
+        for number, one in enumerate(users)
+    )
+    is_postgresql = connection.vendor == "postgresql"
+    reader = reader_of(ada)
+
+    with captured_queries() as asked:
+        overview_of(reader, origin=Origin(user=reader, actor=reader), at=AT)
+    (statement,) = [one for one in asked if 'ORDER BY "accounts_accessrequest"."lapses_at"' in one]
+    with connection.cursor() as cursor:
+        if is_postgresql:
+            cursor.execute("ANALYZE accounts_accessrequest")
+        cursor.execute(f"EXPLAIN {'(COSTS OFF)' if is_postgresql else 'QUERY PLAN'} {statement}")
+        plan = " | ".join(str(row[-1]) for row in cursor.fetchall())
+
+    assert ("access_request_open" in plan, "Sort" in plan or "TEMP B-TREE" in plan) == (True, False), plan
+    assert "Index Cond: ((organization_id" in plan or "(organization_id=? AND lapses_at>?)" in plan, plan
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from accounts.models import Impersonation, Session, User
 from accounts.presence import Visit, visits_of, with_ends
 from accounts.services.guards import NotInOrganization
 from accounts.services.session_removal import end_other_sessions, end_own_session
+from accounts.session_list import OWN_SIZE
 from accounts.testing import PortalClient
 from orgs.http import Origin
 from orgs.models import AuditEvent, Organization, SessionSettings
@@ -181,6 +182,38 @@ def test_page_shows_no_key_and_no_hash(client: PortalClient) -> None:
             assert not secret or secret not in html
 
 
+def test_many_are_paged_the_latest_first(acme: Organization, grace: User, client_of: ClientOf) -> None:
+    client = client_of(grace)
+    at = timezone.now()
+    Session.objects.bulk_create(
+        Session(key_hash=f"{n:064}", user=grace, organization=acme, created_at=at, last_active_at=at)
+        for n in range(OWN_SIZE)
+    )
+
+    first = client.get(URL)
+    second = client.get(first.context["next_url"])
+
+    assert [len(page.context["rows"]) for page in (first, second)] == [OWN_SIZE, 1]
+    assert [row.is_mine for row in second.context["rows"]] == [True]
+    shown = [row.live.session.pk for page in (first, second) for row in page.context["rows"]]
+    assert shown == sorted(shown, reverse=True)
+    # The others are on another page.
+    assert "End all others" in html_of(second)
+    assert 'aria-label="Pages of sessions"' in html_of(first)
+    assert (first.context["previous_url"], second.context["next_url"]) == ("", "")
+    assert client.get(second.context["previous_url"]).context["rows"][0].live.session.pk == shown[0]
+
+
+@pytest.mark.parametrize(
+    ("back", "leads_to"),
+    [(f"{URL}?cursor=x", f"{URL}?cursor=x"), ("/setup/sessions/", URL), ("https://else.example/", URL), ("", URL)],
+)
+def test_ending_one_leads_back_to_its_page(back: str, leads_to: str, client: PortalClient, phone: PortalClient) -> None:
+    answer = client.post(f"{URL}{row_of(phone).public_id}/end/", {"back": back})
+
+    assert answer.headers["Location"] == leads_to
+
+
 @pytest.mark.parametrize("others", [1, 3])
 def test_page_costs_the_same_at_any_length(others: int, client: PortalClient, grace: User, client_of: ClientOf) -> None:
     for _ in range(others):
@@ -337,7 +370,7 @@ def test_visit_is_told_when_its_sessions_rows_are_gone(client: PortalClient, gra
     (visit,) = visits_of(grace, grace.organization.session_settings, at=timezone.now(), limit=5)
 
     assert (visit.row.actor_name, visit.is_live, visit.ended) == ("Ada Lovelace", False, "the user ended it")
-    assert "the user ended it".capitalize() in section_of(client.get(URL), "Who logged in as me")
+    assert "you ended it".capitalize() in section_of(client.get(URL), "Who logged in as me")
 
 
 def test_open_visit_without_its_sessions_has_its_own_end_alone(client: PortalClient, acme: Organization) -> None:

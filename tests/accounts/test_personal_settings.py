@@ -114,13 +114,36 @@ def test_what_cannot_be_taken_is_told_and_the_rest_stays(
 
     answer = graces.post(PAGE, sent)
 
-    assert (answer.status_code, errors_of(answer)) == (422, {field: [words]})
+    # With a new address, even one that won't do, the password is tried: all that is wrong is told at once.
+    is_tried = field == "email"
+    wrong = {"password": ["This is not your current password."]} if is_tried else {}
+    assert (answer.status_code, errors_of(answer)) == (422, {field: [words], **wrong})
     shown = answer.context["form"]
     assert {name: shown[name].value() for name in sent} == sent
-    # A secret is never sent back; and it is not tried where something else has to be typed anew.
+    # A secret is never sent back.
     assert "typed" not in answer.content.decode()
     grace.refresh_from_db()
-    assert (grace.alias, grace.failed_logins) == ("grace", 0)
+    assert (grace.alias, grace.failed_logins) == ("grace", int(is_tried))
+
+
+def test_all_that_is_wrong_is_told_at_once(graces: "PortalClient", grace: User) -> None:
+    sent = fields_of(grace, last_name="", email="hopper@acme.example")
+
+    without, wrong = (errors_of(graces.post(PAGE, sent | {"password": typed})) for typed in ("", "wrong"))
+
+    assert without == {
+        "last_name": ["This field is required."],
+        "password": ["Enter your current password to change your e-mail address."],
+    }
+    assert wrong == {"last_name": ["This field is required."], "password": ["This is not your current password."]}
+
+
+def test_page_says_who_changes_the_username(client_of: "ClientOf", ada: User, grace: User) -> None:
+    pages = [words_of(client_of(one).get(PAGE).content.decode()) for one in (grace, ada)]
+
+    assert "Your username is grace@acme.example. An administrator changes it." in pages[0]
+    own = "Your username is ada@acme.example. As an administrator you change it in Setup: Edit Ada Lovelace."
+    assert own in pages[1]
 
 
 def test_what_was_chosen_shows_in_the_time_that_is_told(graces: "PortalClient", grace: User) -> None:

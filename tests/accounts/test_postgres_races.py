@@ -25,8 +25,8 @@ from accounts.services.delegated_groups import (
     update_delegated_group,
 )
 from accounts.services.grants import COMPANY, save_grants
-from accounts.services.impersonation import step_up
 from accounts.services.sign_in import confirm_sign_in
+from accounts.services.step_up import step_up
 from accounts.services.users import UserDetails, deactivate_user, end_user_sessions, update_user
 from accounts.services.visits import end_visit_as_target
 from accounts.session_store import SessionStore

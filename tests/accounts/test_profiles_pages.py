@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Profile, User
 from accounts.services.profiles import update_profile
 from accounts.views import profiles as views
-from accounts.views import user_list
+from accounts.views import user_list, user_list_words
 from orgs.editions import Edition
 from orgs.http import Origin
 from orgs.permissions import ADMINISTRATOR, Permission
@@ -211,7 +211,7 @@ def test_list_asks_the_same_two_queries_however_many_profiles(
 def test_users_are_counted_no_further_than_is_cheap(
     client_of: "ClientOf", ada: User, clerks: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (views, user_list):
+    for module in (views, user_list, user_list_words):
         monkeypatch.setattr(module, "COUNTED", 2)
     client, counted = client_of(ada), []
 
@@ -516,7 +516,7 @@ def test_what_is_wrong_with_an_edit_stands_beside_it(
     answer = client_of(hedy).post(page_of(clerks, "edit/"), form_of(clerks, P.VIEW_SETUP, P.VIEW_ALL_USERS, **typed))
 
     assert (answer.status_code, faults_in(answer)) == (422, faults)
-    assert "Nothing was saved. What is wrong is said below." in main_of(answer)
+    assert "Nothing was saved. What is wrong is said beside each field below." in main_of(answer)
     clerks.refresh_from_db()
     assert (clerks.name, clerks.permissions) == before
 
@@ -754,12 +754,15 @@ def test_profile_in_use_is_not_deleted_and_the_page_says_who_has_it(
 
 def test_pages_of_users_lead_to_the_profile(client_of: "ClientOf", ada: User, grace: User) -> None:
     client, link = client_of(ada), f'<a href="{page_of(grace.profile)}">Standard User</a>'
+    in_the_list = f'<a href="../profiles/{grace.profile_id}/">Standard User</a>'
     user = f"/setup/users/{grace.pk}/"
 
-    pages = [html_of(client.get(path)) for path in (user, f"{user}summary/", "/setup/users/?q=grace")]
+    pages = [html_of(client.get(path)) for path in (user, f"{user}summary/")]
+    listed = html_of(client.get("/setup/users/?q=grace"))
     narrowed = client.get("/setup/users/", {"profile": grace.profile_id})
 
-    assert [page.count(link) for page in pages] == [2, 1, 1]
+    assert [page.count(link) for page in pages] == [2, 1]
+    assert listed.count(in_the_list) == 1
     assert f'<p class="why">Those with the profile {link}.</p>' in html_of(narrowed)
 
 

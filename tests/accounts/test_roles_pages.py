@@ -318,7 +318,7 @@ def test_second_of_two_who_save_is_told_what_holds_now(
         return
     now = {"name": "it is Agent now, below Sales Manager.", "place": "it is Sales Clerk now, at the top."}[change]
     assert (answer.status_code, tree_of(acme)) == (409, before)
-    assert f"This role was changed while you had it open: {now} Nothing of yours was saved" in words_of(
+    assert f"This role was changed while you had it open: {now} Save again to let yours hold." in words_of(
         answer.content.decode()
     )
     assert [answer.context["form"][name].value() for name in ("name", "below")] == [

@@ -44,7 +44,7 @@ def test_what_is_chosen_is_stored_and_stands_in_the_trail_once(grace: "User") ->
     assert (grace.modified_at, grace.modified_by_name) == (AT, "Grace Hopper")
     assert events() == [
         (
-            "Changed first name, time zone, date language, theme of user G. Hopper",
+            "Changed first name, time zone, date language and theme of user G. Hopper",
             {"first_name": "Grace", "time_zone": "UTC", "date_language": "iso", "theme": "system"},
             {"first_name": "G.", "time_zone": "Europe/Berlin", "date_language": "de", "theme": "dark"},
         )

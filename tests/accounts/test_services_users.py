@@ -299,7 +299,7 @@ def test_edit_writes_a_row_for_each_thing_that_matters(
         f"Asked to change email for user {name} from grace@acme.example to grace.hopper@acme.example",
         f"Changed profile for user {name} from Standard User to Read Only",
         f"Changed role for user {name} from Sales Rep to none",
-        f"Changed first name, alias of user {name}",
+        f"Changed first name and alias of user {name}",
     ]
     assert (last_event().before, last_event().after) == (
         {"first_name": "Grace", "alias": "grace"},

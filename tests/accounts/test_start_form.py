@@ -431,7 +431,9 @@ def test_what_was_typed_stays_and_every_field_says_what_is_wrong(at_work: "Porta
     answer = send(at_work, grace, reason="a" * 1001, ticket="<b>42</b>")
 
     page = answer.content.decode()
-    assert "For example T-123. Pattern: T-[0-9]+" in page
+    assert "One looks like T-123. The whole number matches the pattern T-[0-9]+" in page
+    # No small print.
+    assert '<div class="asked">' in page
     assert errors(answer).keys() == {"reason", "ticket"}
     assert "a" * 1001 + "</textarea>" in page
     assert 'value="&lt;b&gt;42&lt;/b&gt;"' in page

@@ -9,9 +9,9 @@ from django.utils import timezone
 from accounts.enums import Access, EndCause
 from accounts.identity import Identity, identify
 from accounts.models import Impersonation, Session, User
-from accounts.services.impersonation import step_up
 from accounts.services.sessions import end_session
 from accounts.services.start_policy import DetailsWrong
+from accounts.services.step_up import step_up
 from accounts.testing import PortalClient
 from orgs.http import Origin
 from orgs.models import AccessMode, AuditEvent, LoginAccessPolicy, Organization

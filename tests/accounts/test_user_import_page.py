@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.forms.users import IMPORT_BYTES
 from accounts.models import User
-from accounts.services.user_import import TEMPLATE
+from accounts.services.user_import import FILES_AN_HOUR, TEMPLATE
 from orgs.models import AuditEvent
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def test_import_creates_and_mails_them_and_leads_to_the_list(ada: User, client_o
     assert messages_of(client) == ["1 user imported, and mailed a link to choose a password."]
     assert [letter.to for letter in mail.outbox] == [["mary@mail.example"]]
     assert "http://testserver/account/password/reset/key/" in mail.outbox[0].body
-    assert [row.username for row in client.get(LIST).context["rows"]] == ["mary@new.example", "ada@acme.example"]
+    assert [row.user.username for row in client.get(LIST).context["rows"]] == ["mary@new.example", "ada@acme.example"]
 
 
 def test_import_by_htmx_leads_there_too(ada: User, client_of: "ClientOf") -> None:
@@ -214,6 +215,24 @@ def test_import_of_a_wrong_file_creates_nobody(is_part: bool, ada: User, client_
 
     assert (answer.status_code, is_there(), mail.outbox) == (422, False, [])
     assert "2 things are wrong. Nobody was imported." in words_of(answer)
+
+
+@pytest.mark.parametrize("act", ["check", "import"])
+def test_too_many_files_are_told_when_the_next_is_read(act: str, ada: User, client_of: "ClientOf") -> None:
+    client = client_of(ada)
+    cache.clear()
+    read = [send(client, "", act).status_code for _ in range(FILES_AN_HOUR)]
+    page, part = (send(client, HEAD + MARY, act, is_part=is_part) for is_part in (False, True))
+    cache.clear()
+
+    assert set(read) == {200 if act == "check" else 422}
+    assert (page.status_code, part.status_code, is_there()) == (429, 429, False)
+    said = "You have checked or imported 60 files of users within one hour. This one was not read."
+    assert f"Too many attempts {said} Nothing was changed. Try again after 20" in words_of(page)
+    assert words_of(part).startswith(f"{said} Try again after 20")
+    assert words_of(part).endswith(said)
+    assert 3500 < int(part.headers["Retry-After"]) <= 3600
+    assert part.headers["Vary"].startswith("HX-Request, HX-Target")
 
 
 def test_delegate_imports_those_in_reach(

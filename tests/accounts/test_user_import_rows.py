@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 HEAD = "Username,E-mail,Last Name,Profile"
 NAMES = ("username", "email", "last_name", "profile")
 COLUMNS = "Username, E-mail, First Name, Last Name, Alias, Profile, Role"
+MISSING = [
+    (1, name, "This column is missing. Every user needs one.")
+    for name in ("Username", "E-mail", "Last Name", "Profile")
+]
 NOT_CLOSED = "A quotation mark is opened in this row, and not closed for many lines. Close it. Nothing below was read."
-SAVE_ANEW = "Save it anew as CSV in UTF-8. Nothing below was read."
+SAVE_ANEW = "Save it anew as CSV in UTF-8; spreadsheets call it “CSV UTF-8”. Nothing below was read."
+APART = "Between columns stands a comma, a semicolon or a tab."
 
 
 def read(file: str | bytes, **options: Any) -> list[Row | Fault]:
@@ -106,6 +111,30 @@ def test_template_is_read() -> None:
             f"Username,,{HEAD[9:]}\na",
             [(1, "", f"Column 2 has no heading. Take it out, or name it one of these: {COLUMNS}.")],
         ),
+        *(
+            (
+                f"Konto{delimiter}Profil\na",
+                [
+                    *(
+                        (1, name, f"There is no column {name}. Take it out, or name it one of these: {COLUMNS}.")
+                        for name in ("Konto", "Profil")
+                    ),
+                    *MISSING,
+                ],
+            )
+            for delimiter in ",;\t"
+        ),
+        (
+            "Konto|Profil\na",
+            [
+                (
+                    1,
+                    "Konto|Profil",
+                    f"There is no column Konto|Profil. Take it out, or name it one of these: {COLUMNS}. {APART}",
+                ),
+                *MISSING,
+            ],
+        ),
         (f"{HEAD},username\na", [(1, "Username", "This column is there twice. Take one of them out.")]),
         (
             "Username,Profile\na",
@@ -118,8 +147,19 @@ def test_template_is_read() -> None:
             f"{HEAD}\na,b,c,d,e",
             [(2, "", "There are 5 cells, and 4 columns. A cell that holds a comma needs quotes.")],
         ),
-        (f"{HEAD}\nMüller".encode("latin-1"), [(2, "", f"This is not UTF-8 text. {SAVE_ANEW}")]),
-        (HEAD.encode("utf-16"), [(1, "", f"This is not UTF-8 text. {SAVE_ANEW}")]),
+        (
+            f"{HEAD}\na,b,Müller,ü,é\na,b,Müller".encode("latin-1"),
+            [(2, column, f"This is not UTF-8 text. {SAVE_ANEW}") for column in ("Last Name", "Profile", "")],
+        ),
+        (f'{HEAD}\na,"b\nü",c'.encode("latin-1"), [(2, "E-mail", f"This is not UTF-8 text. {SAVE_ANEW}")]),
+        (
+            "Benutzername;Straße\na".encode("latin-1"),
+            [(1, "Stra e", f"This is not UTF-8 text. {SAVE_ANEW}")],
+        ),
+        (
+            HEAD.encode("utf-16"),
+            [(1, "", f"This holds NUL characters, as text in UTF-16 does. {SAVE_ANEW}")],
+        ),
         (
             HEAD.encode("utf-16-le"),
             [(1, "", f"This holds NUL characters, as text in UTF-16 does. {SAVE_ANEW}")],

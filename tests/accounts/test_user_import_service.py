@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.db import IntegrityError, connection
 
 from accounts.models import Profile, Role, User
 from accounts.services.guards import NotInOrganization
-from accounts.services.user_import import Fault, Report, Step, check_users, import_users
+from accounts.services.user_import import (
+    FILES_AN_HOUR,
+    Fault,
+    Report,
+    Step,
+    TooManyFiles,
+    check_users,
+    import_users,
+)
 from accounts.services.users import UserDetails, create_user
 from orgs.audit import AuditAction
 from orgs.http import Origin
@@ -21,7 +30,7 @@ from tests.factories import ProfileFactory, RoleFactory, UserFactory
 from tests.queries import captured_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from orgs.models import Organization
 
@@ -68,6 +77,13 @@ def everyone() -> list[str]:
 
 def sentences() -> list[str]:
     return list(AuditEvent.objects.order_by("id").values_list("sentence", flat=True))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_counted_yet() -> "Generator[None]":
+    cache.clear()
+    yield
+    cache.clear()
 
 
 @pytest.fixture
@@ -225,6 +241,16 @@ def test_statements_do_not_grow_with_the_rows_of_a_batch(
                 )
             ],
         ),
+        (
+            {"profile": "Boss", "role": "Boss"},
+            [
+                ("Profile", "There is no profile Boss. Write its name as the users list has it."),
+                (
+                    "Role",
+                    "There is no role Boss. Write its name as the users list has it, or its path: Sales > Sales Rep.",
+                ),
+            ],
+        ),
         ({"profile": "External User"}, []),
         (
             {"username": "", "email": "", "last": "", "profile": ""},
@@ -361,6 +387,8 @@ def test_modify_all_data_is_for_its_holders_to_give(hedy: User, check: "Callable
     assert check(row) == []
     words = "Only someone with Modify All Data may give someone the profile System Administrator, which holds it."
     assert check(row, by=hedy) == [(2, "Profile", words)]
+    both = check(line(profile="System Administrator", role="Boss"), by=hedy)
+    assert [(column, told == words) for _, column, told in both] == [("Profile", True), ("Role", False)]
 
 
 def test_delegate_imports_within_the_groups_limits(barbara: User, check: "Callable[..., Any]") -> None:
@@ -370,6 +398,7 @@ def test_delegate_imports_within_the_groups_limits(barbara: User, check: "Callab
         line("c", role="Engineering"),
         line("d", role="Sales", profile="Read Only"),
         line("e", role="Sales", profile="External User"),
+        line("f", role="Boss"),
         by=barbara,
     )
 
@@ -380,7 +409,60 @@ def test_delegate_imports_within_the_groups_limits(barbara: User, check: "Callab
         (4, "Role", reach),
         (5, "Profile", words.format("Read Only")),
         (6, "Profile", words.format("External User")),
+        (7, "Role", "There is no role Boss. Write its name as the users list has it, or its path: Sales > Sales Rep."),
     ]
+
+
+# --- whom a file asks for --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [check_users, import_users])
+def test_file_that_meets_users_of_other_organizations_stands_in_the_trail(
+    step: "Callable[..., Report]", acme: "Organization", ada: User, stranger: User, profiles: "Profiles"
+) -> None:
+    rows = [
+        line("a"),
+        line("b", username="ADA@acme.example"),
+        line("c", username=stranger.username),
+        line("d", username=stranger.username, last=""),
+    ]
+
+    step(acme, file_of(*rows[:2]), origin=origin_of(ada))
+    step(acme, file_of(*rows), origin=origin_of(ada))
+
+    (event,) = AuditEvent.objects.all()
+    assert (event.action, event.organization, event.user) == (AuditAction.USERS_CHECKED, acme, ada)
+    assert event.sentence == "Checked a file of 4 users: 2 usernames taken in other organizations"
+    # The faults: three that are taken, one that is there twice, and no last name.
+    assert event.after == {"users": 4, "faults": 5, "taken_elsewhere": 2}
+
+
+def test_username_that_another_organization_took_meanwhile_stands_in_the_trail(
+    acme: "Organization", ada: User, stranger: User
+) -> None:
+    def someone_is_faster(step: Step, rows: int) -> None:
+        if step is Step.CHECK and rows:
+            UserFactory.create(organization=stranger.organization, username="mary@new.example")
+
+    import_users(acme, file_of(line("mary")), origin=origin_of(ada), watch=someone_is_faster)
+
+    assert sentences() == ["Checked a file of 1 user: 1 username taken in other organizations"]
+
+
+def test_files_of_one_person_are_limited_wherever_they_are(
+    acme: "Organization", ada: User, alan: User, profiles: "Profiles"
+) -> None:
+    inside = Origin(user=alan, actor=ada)
+    for _ in range(FILES_AN_HOUR):
+        check_users(acme, file_of(), origin=origin_of(ada))
+
+    for step in (check_users, import_users):
+        with pytest.raises(TooManyFiles):
+            step(acme, file_of(line()), origin=inside)
+
+    assert check_users(acme, file_of(line()), origin=origin_of(alan)).is_right
+    assert check_users(acme, file_of(line()), origin=Origin.automated("import_users")).is_right
+    assert not User.objects.filter(username="mary@new.example").exists()
 
 
 # --- all or nothing ----------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.utils.http import urlencode
 
 from accounts.enums import Access
-from accounts.models import Impersonation, Session, User
+from accounts.models import Impersonation, ImpersonationActivity, Session, User
 from accounts.services.users import MOST_AT_ONCE
+from accounts.visit_story import outcome_in_words
 from orgs.models import AuditEvent, OrganizationKind
 from orgs.permissions import Permission
 from tests.factories import LoginAccessGrantFactory, OrganizationFactory, ProfileFactory, UserFactory
@@ -157,6 +158,34 @@ def test_preview_of_resets_says_where_mails_go_and_what_ends(
     assert ["Sessions end at once, as your organization wants it" in html_of(page) for page in pages] == [True, False]
 
 
+def test_preview_tells_those_who_see_no_sessions_that_they_end_but_not_how_many(
+    client_of: "ClientOf", acme: "Organization", make: "Make", grace: User
+) -> None:
+    """Of two who may do the same, one sees who is signed in."""
+    permissions = (
+        Permission.RESET_USER_PASSWORDS,
+        Permission.MANAGE_INTERNAL_USERS,
+        Permission.MONITOR_LOGIN_HISTORY,
+    )
+    jean, mary = make("Jean", "Jennings"), make("Mary", "Jackson")
+    for one, held in ((jean, permissions[:2]), (mary, permissions)):
+        one.profile = ProfileFactory.create(organization=acme, name=one.last_name, permissions=held)
+        one.save()
+    client_of(grace)
+    acme.session_settings.end_on_password_reset = True
+    acme.session_settings.save()
+
+    acts = ("reset_password", "deactivate")
+    (hers, deactivates), (theirs, _) = ([ask(client_of(one), act, grace) for act in acts] for one in (jean, mary))
+
+    to = "Grace Hopper grace@acme.example Standard User grace@acme.example"
+    rows = [tables_of(page)["This will happen to 1 user"] for page in (hers, theirs, deactivates)]
+    assert rows == [[to], [f"{to} 1 session"], ["Grace Hopper grace@acme.example Standard User"]]
+    assert ["Ends</th>" in html_of(page) for page in (hers, theirs, deactivates)] == [False, True, False]
+    assert "Sessions end at once, as your organization wants it" in html_of(hers)
+    assert "Every session ends at once" in html_of(deactivates)
+
+
 def test_preview_of_nobody_has_nothing_to_confirm(client_of: "ClientOf", ada: User, dennis: User) -> None:
     page = ask(client_of(ada), "freeze", ada, dennis)
 
@@ -272,6 +301,45 @@ def test_read_only_visit_shows_boxes_and_does_nothing(
 
     assert answer.status_code == 403
     assert "This visit is read-only: nothing was changed." in answer.content.decode()
+
+
+def test_visit_tells_what_came_to_nothing(
+    browser: "Browser", any_user_login: "Organization", ada: User, alan: User, grace: User
+) -> None:
+    client, other = browser(), browser()
+    browser().force_login(grace)
+    client.login_as(alan, actor=ada)
+    client.get("/")
+
+    ask(client, "freeze")
+    other.force_login(ada)
+    preview = ask(client, "freeze", grace)
+    confirm(client, preview)
+    confirm(client, preview)
+    ask(client, "reset_password", grace)
+    confirm(client, preview, read="edited")
+    other.post(f"{USERS}{grace.pk}/unfreeze/")
+    again = ask(client, "freeze", grace)
+    other.post(f"{USERS}{grace.pk}/freeze/")
+    confirm(client, again)
+    client.post(SELECTED, {"act": "freeze", "id": range(1, MOST_AT_ONCE + 2)})
+    client.post(f"{USERS}{grace.pk}/end-sessions/")
+    client.post(f"/setup/sessions/{Session.objects.get(user=grace).public_id}/remove/")
+
+    rows = ImpersonationActivity.objects.filter(kind="write").order_by("pk")
+    assert [outcome_in_words(row, is_live=True, at=row.created_at) for row in rows] == [
+        "Nothing was done: nobody was selected",
+        "Nothing was done: asked what it would do",
+        "Done",
+        "Nothing was done: sent twice",
+        "Nothing was done: asked what it would do",
+        "Nothing was done: the preview was too old, or another session's",
+        "Nothing was done: asked what it would do",
+        "Nothing was done: something had changed since the preview",
+        "Nothing was done: more than 200 users were selected",
+        "Nothing was done: there was no session to end",
+        "Nothing was done: the session had ended",
+    ]
 
 
 # --- confirmed ---------------------------------------------------------------------------------------------------

@@ -4,13 +4,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
 from accounts.models import DelegatedGroup, LoginAccessGrant, Profile, Role, User
-from accounts.views.user_list import COUNTED, ListState, clean_text
+from accounts.views.user_list import ListState, clean_text
+from accounts.views.user_list_words import COUNTED
 from orgs.editions import Edition
 from orgs.http import PATH_LENGTH
 from tests.factories import DelegatedGroupFactory, LoginAccessGrantFactory, RoleFactory, UserFactory
@@ -32,7 +34,7 @@ USERS = "/setup/users/"
 
 
 def names_in(response: Answer) -> list[str]:
-    return [unescape(name) for name in re.findall(r'"Full Name"><a href="[^"]*">([^<]*)<', html_of(response))]
+    return [unescape(name) for name in re.findall(r'<td><a href="\d+/">([^<]*)<', html_of(response))]
 
 
 def row_of(response: Answer, name: str) -> str:
@@ -43,7 +45,7 @@ def row_of(response: Answer, name: str) -> str:
 
 def link_to(response: Answer, words: str) -> str:
     found = re.search(rf'<a [^>]*href="([^"]*)"[^>]*>{words}</a>', html_of(response))
-    return unescape(found[1]) if found else ""
+    return urljoin(USERS, unescape(found[1])) if found else ""
 
 
 @pytest.fixture
@@ -76,15 +78,17 @@ def test_row_shows_every_column(client_of: "ClientOf", ada: User, dennis: User, 
     dennis.save()
 
     cells = re.findall(
-        r'<td data-label="([^"]*)">(.*?)</td>', row_of(client_of(ada).get(USERS), "Dennis Ritchie"), re.DOTALL
+        r'<td(?: data-label="([^"]*)")?[^>]*>(.*?)</td>', row_of(client_of(ada).get(USERS), "Dennis Ritchie"), re.DOTALL
     )
 
+    # What says by itself what it is has no label on a narrow screen.
     assert [(label, words_of(cell)) for label, cell in cells] == [
-        ("Full Name", "Dennis Ritchie"),
+        ("", "Edit Login switched off"),
+        ("", "Dennis Ritchie"),
         ("Alias", "dennis"),
-        ("Username", "dennis@acme.example"),
+        ("", "dennis@acme.example"),
         ("Role", "Engineer"),
-        ("Active", "Active Frozen"),
+        ("", "Active Frozen"),
         ("Profile", "Standard User"),
         ("Last Login", "3 days ago"),
     ]
@@ -337,7 +341,7 @@ def test_every_sort_is_paged_in_both_directions(
     expected = list(User.objects.order_by(f"{sign}{key}", f"{sign}id").values_list("pk", flat=True))
 
     def ids(response: Answer) -> list[int]:
-        return [int(pk) for pk in re.findall(r'"Full Name"><a href="/setup/users/(\d+)/', html_of(response))]
+        return [int(pk) for pk in re.findall(r'<td><a href="(\d+)/">', html_of(response))]
 
     pages = [client.get(USERS, {"sort": f"{sign}{column}"})]
     while len(pages) < 4 and (url := link_to(pages[-1], "Next")):
@@ -458,9 +462,8 @@ def test_login_is_one_click(client_of: "ClientOf", any_user_login: "Organization
     client = client_of(ada)
     page = client.get(USERS, {"q": "hopper"})
 
-    assert (
-        f'formaction="/setup/users/{grace.pk}/login-as/" aria-label="Login as Grace Hopper">Login</button>'
-        in row_of(page, "Grace Hopper")
+    assert f'formaction="{grace.pk}/login-as/" aria-label="Login as Grace Hopper">Login</button>' in row_of(
+        page, "Grace Hopper"
     )
     assert '<input type="hidden" name="back" value="/setup/users/?q=hopper"' in html_of(page)
     answer = client.post(f"/setup/users/{grace.pk}/login-as/", {"back": "/setup/users/?q=hopper"})
@@ -472,21 +475,22 @@ def test_reason_of_a_row_is_said_in_the_row(
 ) -> None:
     page = client_of(people[0]).get(USERS)
 
+    # In short beside the button, and in full as its description.
     reasons = {
-        name: words_of(found[0]) if (found := re.findall(r'<span class="why".*', row_of(page, name))) else None
+        name: re.findall(r' title="([^"]*)">Login</button><br>([^<]*)</td>', row_of(page, name))
         for name in names_in(page)
     }
     assert reasons == {
-        "Ada Lovelace": "this is you: This is you.",
-        "Alan Turing": None,
-        "Dennis Ritchie": None,
-        "Grace Hopper": None,
-        "Katherine Johnson": "inactive: This user is inactive. Only active users can be logged in as.",
-        "Margaret Hamilton": "external user: This is an external site user. "
-        "External users are never logged in as from here.",
+        "Ada Lovelace": [("This is you.", "this is you")],
+        "Alan Turing": [],
+        "Dennis Ritchie": [],
+        "Grace Hopper": [],
+        "Katherine Johnson": [("This user is inactive. Only active users can be logged in as.", "inactive")],
+        "Margaret Hamilton": [
+            ("This is an external site user. External users are never logged in as from here.", "external user")
+        ],
     }
-    assert 'id="login-note"' not in html_of(page)
-    assert f'aria-describedby="why-{people[3].pk}"' in row_of(page, "Katherine Johnson")
+    assert 'id="note"' not in html_of(page)
 
 
 @pytest.mark.parametrize(
@@ -512,13 +516,13 @@ def test_reason_that_all_rows_share_is_said_once_above(
 
     page = client_of(people[0]).get(USERS)
 
-    [note] = re.findall(r'<p class="alert alert-info" id="login-note">(.*?)</p>', html_of(page))
+    [note] = re.findall(r'<p class="alert alert-info" id="note">(.*?)</p>', html_of(page))
     assert sentence in note
     assert '<a href="/setup/login-access-policies/">Login Access Policies</a>' in note
     assert ("Or ask a user for access, on the user’s page." in note) == (edition == Edition.ENTERPRISE)
     assert words_of(row_of(page, "Grace Hopper")).startswith(f"Edit Login {short} Grace Hopper")
-    assert 'aria-describedby="login-note"' in row_of(page, "Grace Hopper")
-    assert words_of(row_of(page, "Katherine Johnson")).startswith("Edit Login inactive: This user")
+    assert 'aria-describedby="note"' in row_of(page, "Grace Hopper")
+    assert words_of(row_of(page, "Katherine Johnson")).startswith("Edit Login inactive Katherine Johnson")
 
 
 def test_inside_a_visit_nobody_else_can_be_logged_in_as(
@@ -529,7 +533,7 @@ def test_inside_a_visit_nobody_else_can_be_logged_in_as(
 
     page = client.get(USERS)
 
-    [note] = re.findall(r'<p class="alert alert-info" id="login-note">(.*?)</p>', html_of(page))
+    [note] = re.findall(r'<p class="alert alert-info" id="note">(.*?)</p>', html_of(page))
     assert note == "You are already logged in as a user. Log out as that user first."
     assert words_of(row_of(page, "Grace Hopper")).startswith("Edit Login already logged in Grace Hopper")
 
@@ -543,7 +547,7 @@ def test_support_agent_inside_a_visit_is_told_that_they_are_logged_in_already(
 
     page = client.get(USERS)
 
-    [note] = re.findall(r'<p class="alert alert-info" id="login-note">(.*?)</p>', html_of(page))
+    [note] = re.findall(r'<p class="alert alert-info" id="note">(.*?)</p>', html_of(page))
     assert note == "You are already logged in as a user. Log out as that user first."
     assert words_of(row_of(page, "Grace Hopper")).startswith("Edit Login already logged in Grace Hopper")
 
@@ -672,7 +676,7 @@ def test_delegate_sees_those_in_reach_with_edit_and_login(
     assert names_in(page) == ["Alan Turing", "Rosalind Franklin"]
     assert "Those in Acme whom you administer as a delegate." in html_of(page)
     assert logins_in(page) == ["Rosalind Franklin"]
-    assert words_of(row_of(page, "Alan Turing")).startswith("Login administers more: This user may")
+    assert words_of(row_of(page, "Alan Turing")).startswith("Login administers more Alan Turing")
     assert words_of(row_of(page, "Rosalind Franklin")).startswith("Edit Login Rosalind Franklin")
     assert ">New user</a>" in html_of(page)
     # Roles that are not hers to administer are not offered.
@@ -788,12 +792,37 @@ def test_htmx_gets_no_form_where_there_is_no_login(client_of: "ClientOf", audrey
     assert "login-back" not in html_of(client_of(audrey).get(USERS, headers=headers))
 
 
-def test_links_to_users_lead_back_to_this_very_page(client_of: "ClientOf", people: list[User], grace: User) -> None:
-    row = row_of(client_of(people[0]).get(USERS, {"q": "hopper", "sort": "alias"}), "Grace Hopper")
+def test_links_of_rows_lead_back_to_this_very_page_by_their_referer(
+    client_of: "ClientOf", people: list[User], grace: User
+) -> None:
+    client, address = client_of(people[0]), f"{USERS}?q=hopper&sort=alias"
 
-    back = "back=/setup/users/?q=hopper%26sort=alias"
-    assert f'href="/setup/users/{grace.pk}/?{back}"' in row
-    assert f'href="/setup/users/{grace.pk}/edit/?{back}"' in row
+    row = row_of(client.get(address), "Grace Hopper")
+    pages = [
+        client.get(f"{USERS}{grace.pk}/{page}", headers={"Referer": f"http://testserver{address}"})
+        for page in ("", "edit/")
+    ]
+
+    assert re.findall(r'<a href="([^"]*)"', row)[:2] == [f"{grace.pk}/edit/", f"{grace.pk}/"]
+    assert [page.context["back"] for page in pages] == [address, address]
+
+
+@pytest.mark.parametrize(
+    ("asked", "referer", "back"),
+    [
+        ("", "http://testserver/setup/users/?view=active&cursor=x", "/setup/users/?view=active&cursor=x"),
+        ("", "http://testserver/setup/users/7/?back=/setup/users/?q=x", "/setup/users/"),
+        ("", "http://testserver/setup/roles/", "/setup/users/"),
+        ("", "https://elsewhere.example/setup/users/?q=x", "/setup/users/"),
+        ("?back=/setup/users/?q=y", "http://testserver/setup/users/?q=x", "/setup/users/?q=y"),
+    ],
+)
+def test_way_back_is_the_list_alone_and_what_is_asked_for_comes_first(
+    client_of: "ClientOf", ada: User, asked: str, referer: str, back: str
+) -> None:
+    page = client_of(ada).get(f"{USERS}{ada.pk}/{asked}", headers={"Referer": referer})
+
+    assert page.context["back"] == back
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,36 @@ def test_page_in_setup_and_ones_own_say_the_same(
     assert f'href="/setup/users/{grace.pk}/">Back to Grace Hopper</a>' in in_setup
 
 
+def test_ones_own_page_speaks_to_the_person(
+    client_of: "ClientOf", acme: Organization, ada: User, audrey: User, grace: User
+) -> None:
+    acme.provisioned = True
+    acme.save()
+    LoginAccessGrantFactory.create(user=grace)
+
+    on_grant = [rows_of(html_of(client_of(one).get(page))) for one, page in ((audrey, page_of(grace)), (grace, MINE))]
+
+    assert on_grant == [
+        ["Ada Lovelace Administrator Yes The user's grant to the company's administrators"],
+        ["Ada Lovelace Administrator Yes Your grant to the company's administrators"],
+    ]
+
+
+def test_ones_own_page_is_called_well_outside_a_visit_and_inside(
+    client_of: "ClientOf", browser: "Callable[[], PortalClient]", any_user_login: Organization, ada: User, grace: User
+) -> None:
+    inside = browser()
+    inside.login_as(grace, actor=ada)
+
+    pages = [html_of(client.get(MINE)) for client in (client_of(grace), inside)]
+
+    called = [re.findall(r"<(?:title|h1)>(.*?)</", page) for page in pages]
+    assert called == [
+        ["Who can log in as me · Portal", "Who can log in as me"],
+        ["Who can log in as Grace Hopper · Portal", "Who can log in as Grace Hopper"],
+    ]
+
+
 def test_page_says_where_there_is_nobody(client_of: "ClientOf", grace: User) -> None:
     assert "Nobody: there is no other administrator" in html_of(client_of(grace).get(MINE))
 

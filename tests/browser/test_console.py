@@ -1,12 +1,14 @@
 """The operator console in a real browser: Django's pages under our policy, light and dark, without scripts too."""
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+from django.contrib.staticfiles.finders import find
 from playwright.sync_api import expect
 
-from accounts.enums import OperatorRole
+from accounts.enums import OperatorRole, Theme
 from accounts.models import User
 from orgs.models import Organization, OrganizationKind
 from tests.factories import LoginAccessGrantFactory, OrganizationFactory, ProfileFactory, UserFactory
@@ -99,3 +101,41 @@ def test_sales_creates_a_customer_with_mistakes_on_the_way(window: "Page", be: "
 
     expect(window.get_by_text("Wayne has been created, with Fox as its administrator.")).to_be_visible()
     expect(window.get_by_role("link", name="Wayne")).to_be_visible()
+
+
+# What is seen: the ground, and the words on it; as Django's admin has them.
+LIGHT, DARK = ["rgb(255, 255, 255)", "rgb(51, 51, 51)"], ["rgb(18, 18, 18)", "rgb(238, 238, 238)"]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SHEETS = ("portal/console_dark.css", "admin/css/dark_mode.css")
+COLOURS = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+
+
+@pytest.mark.parametrize(
+    ("theme", "expected"),
+    [(Theme.SYSTEM, [LIGHT, DARK]), (Theme.LIGHT, [LIGHT, LIGHT]), (Theme.DARK, [DARK, DARK])],
+)
+@pytest.mark.parametrize("scripts", [True, False])
+def test_console_has_the_persons_theme(
+    *, open_window: "OpenWindow", be: "Be", sam: User, theme: Theme, expected: list[list[str]], scripts: bool
+) -> None:
+    User.objects.update(theme=theme)
+    page = open_window(java_script_enabled=scripts)
+    be(page, sam)
+    page.goto("/admin/")
+
+    seen = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        seen.append(page.evaluate(COLOURS))
+
+    assert seen == expected
+    expect(page.locator(".theme-toggle")).to_have_count(0)
+
+
+def test_dark_console_is_djangos() -> None:
+    """What is copied from Django's sheet is what that has."""
+    copied, theirs = (Path(find(path) or "").read_text(encoding="utf-8") for path in SHEETS)
+
+    assert re.findall(r"(--[\w-]+|color-scheme): (.*);", copied) == re.findall(
+        r"(--[\w-]+|color-scheme): (.*);", theirs.partition('html[data-theme="dark"] {')[2].partition("}")[0]
+    )

@@ -1,5 +1,6 @@
 """What stands on paper: the trail, an event, the visits and one of them, in light colours and whole."""
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +11,12 @@ from accounts.testing import PortalClient
 from orgs.models import AuditEvent
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
     from accounts.models import User
     from orgs.models import Organization
 
-    from .conftest import Hold, OpenWindow
+    from .conftest import Be, Hold, OpenWindow
 
 pytestmark = pytest.mark.browser
 
@@ -46,6 +49,10 @@ def test_pages_of_records_are_printed_whole(
         f"/setup/impersonations/{visit.pk}/",
     ):
         window.goto(path)
+        # Whose it is, who printed it and when, and what of it is shown.
+        expect(window.locator("body > .on-paper")).to_have_text(
+            re.compile(r"^Acme\. Printed by Ada Lovelace, logged in as Alan Turing, [\d-]+ [\d:]+ UTC\.$")
+        )
         for part in NOT_ON_PAPER:
             for one in window.locator(part).all():
                 expect(one).to_be_hidden()
@@ -60,3 +67,25 @@ def test_pages_of_records_are_printed_whole(
         for head in window.locator("thead").all():
             expect(head).to_have_css("display", "table-header-group")
         assert window.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", "Not narrowed by any filter."),
+        (
+            "?person=ada@acme.example&section=Manage+Users&start=2026-11-01",
+            "Only Person: ada@acme.example; Section: Manage Users; From: 2026-11-01.",
+        ),
+    ],
+)
+def test_paper_says_what_narrows_the_trail_and_the_screen_shows_the_filters_themselves(
+    window: "Page", be: "Be", ada: "User", query: str, words: str
+) -> None:
+    be(window, ada)
+    window.goto(f"/setup/audit-trail/{query}")
+    said = window.get_by_text(words, exact=True)
+
+    expect(said).to_be_hidden()
+    window.emulate_media(media="print")
+    expect(said).to_be_visible()

@@ -131,7 +131,9 @@ def test_what_a_click_leaves_is_accessible(window: Page, be: "Be", ada: "User", 
     found = look_at(window, "ticked")
     window.get_by_label("Profile name").fill("")
     window.get_by_role("button", name="Save").click()
-    expect(window.get_by_role("alert")).to_have_text("Nothing was saved. What is wrong is said below.")
+    expect(window.get_by_role("alert")).to_have_text(
+        "Nothing was saved. What is wrong is said beside each field below."
+    )
     found += look_at(window, "not saved")
     window.goto("/setup/profiles/new/")
     window.get_by_role("button", name="Create profile").click()

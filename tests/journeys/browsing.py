@@ -190,9 +190,10 @@ class Page:
         return [way.removeprefix(HOST).partition("#")[0] for way in ways if way.startswith(f"{HOST}/")]
 
     def reason(self, button: Node) -> str:
-        """What a disabled button says of why: the text that it is described by."""
+        """What a disabled button says of why: the text that it is described by, or its title."""
         wanted = button.get("aria-describedby").split()
-        return " ".join(node.text for node in self.root.walk() if node.get("id") in wanted)
+        said = " ".join(node.text for node in self.root.walk() if node.get("id") in wanted)
+        return said or button.get("title")
 
     def _label_of(self, control: Node) -> str:
         labels = [node for node in self.root.find("label") if node.get("for") == control.get("id")]
@@ -205,7 +206,8 @@ class Page:
         found = [node for node in self.root.find("a") if _is_called(node, link) and _is_in_row(node, row)]
         if not found:
             self._give_up(f"no link {link!r}", found=[node.name for node in self.root.find("a")])
-        return self.browser.open(urljoin(HOST + self.path, found[0].get("href")))
+        address = urljoin(HOST + self.path, found[0].get("href"))
+        return self.browser.send("get", address, {}, Referer=HOST + self.path)
 
     def button(self, name: str, *, row: str = "") -> Node:
         """Return the button with this name, whether or not it can be pressed."""

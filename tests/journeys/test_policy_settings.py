@@ -166,7 +166,7 @@ def test_stale_form_gives_back_the_reason(adas: Browser, hedy: User, grace: User
     page = stale.press("Login", **{"Reason": "A long story", "Ticket number": "T-2"})
 
     assert (page.status, page.heading) == (403, "This page is out of date")
-    assert page.typed == {"Reason": "A long story", "Ticket": "T-2"}
+    assert page.typed == {"Reason": "A long story", "Ticket number": "T-2"}
     assert page.banner.startswith("Ada Lovelace, you are logged in as Grace Hopper.")
     assert what_happened() == ["impersonation.started"]
 

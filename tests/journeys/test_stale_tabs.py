@@ -127,7 +127,7 @@ def test_login_page_that_lay_open_is_refused_inside(ada: User, alan: User, grace
         sentence(page)
         == "This tab was opened before you logged in. You are now logged in as Grace Hopper. Nothing was saved."
     )
-    assert page.typed == {"Login": "alan@acme.example"}
+    assert page.typed == {"Username": "alan@acme.example"}
 
 
 # --- opened inside, sent after the end ---------------------------------------------------------------------------

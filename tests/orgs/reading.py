@@ -16,7 +16,7 @@ class Answer(Protocol):
 
 def words(markup: str) -> str:
     """Return what is read of a piece of markup, with its spaces in order."""
-    text = unescape(strip_tags(re.sub(r"<(?!/?(a|strong|em|code|span|time)\b)", " <", markup)))
+    text = unescape(strip_tags(re.sub(r"<(?!/?(a|strong|em|code|span|time|wbr)\b)", " <", markup)))
     return " ".join(text.split())
 
 

@@ -25,6 +25,7 @@ SENTENCES = {
     AuditAction.IMPERSONATION_STEPPED_UP: "Stepped up to full access while logged in as <name>",
     AuditAction.USER_CREATED: "Created new user <name>",
     AuditAction.USERS_IMPORTED: "Imported <count>",
+    AuditAction.USERS_CHECKED: "Checked a file of <count>: <taken> taken in other organizations",
     AuditAction.USER_CHANGED: "Changed <fields> of user <name>",
     AuditAction.USER_EMAIL_CHANGED: "Changed email for user <name> from <old> to <new>",
     AuditAction.USER_EMAIL_CHANGE_ASKED: "Asked to change email for user <name> from <old> to <new>",
@@ -50,7 +51,7 @@ SENTENCES = {
     AuditAction.DELEGATED_GROUP_DELETED: "Deleted delegated group <group>",
     AuditAction.GRANT_GIVEN: "Granted login access to <grantee> until <until>",
     AuditAction.GRANT_REVOKED: "Revoked login access of <grantee>",
-    AuditAction.ACCESS_ASKED: "Asked <name> for login access for <duration>",
+    AuditAction.ACCESS_ASKED: "Asked <name> for <duration> of login access",
     AuditAction.ACCESS_GRANTED: "Granted the login access that <name> asked for",
     AuditAction.ACCESS_DECLINED: "Declined the login access that <name> asked for",
     AuditAction.ORGANIZATION_CREATED: "Created organization <name>, <edition> Edition",
@@ -73,7 +74,7 @@ SENTENCES = {
 # Every word that a sentence may ask for, as itself.
 NAMES = (
     *("setting", "old", "new", "name", "why", "reason", "fields", "profile", "role", "edition", "group"),
-    *("grantee", "until", "duration", "what", "format", "count", "logins", "sessions", "months"),
+    *("grantee", "until", "duration", "what", "format", "count", "logins", "sessions", "months", "taken"),
 )
 PLACEHOLDERS: dict[str, Any] = {name: f"<{name}>" for name in NAMES}
 

@@ -57,6 +57,29 @@ def test_what_can_be_read_narrows(query: str, chosen: dict[str, Any]) -> None:
     assert (form.chosen, form.is_narrowed) == (chosen, bool(chosen))
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", []),
+        ("person=Ada&kind=good&start=2026-11-22", ["Person: Ada", "Kind: Good", "From: 2026-11-22"]),
+        ("section=one&kind=ugly", ["Section: The first"]),
+    ],
+)
+def test_what_narrows_is_said_in_the_words_of_the_fields(query: str, words: list[str]) -> None:
+    class GroupedForm(SomeForm):
+        section = forms.ChoiceField(required=False, choices=(("", "All"), ("Group", [("one", "The first")])))
+
+    assert GroupedForm(QueryDict(query)).in_words == words
+
+
+@pytest.mark.parametrize(
+    ("query", "is_unfolded"),
+    [("", False), ("person=Ada", False), ("kind=good", True), ("kind=ugly", True), ("end=2026-11-22", True)],
+)
+def test_filters_beside_the_first_are_folded_away_until_one_is_in_use(query: str, *, is_unfolded: bool) -> None:
+    assert form_of(query).is_unfolded == is_unfolded
+
+
 def test_wrong_fields_are_marked_and_point_to_what_is_said() -> None:
     form = form_of("kind=ugly&start=2026-13-01")
 
@@ -113,12 +136,12 @@ def test_addresses_hold_what_was_chosen_and_nothing_else() -> None:
 
 
 def test_what_is_pinned_stands_in_field_and_addresses() -> None:
-    form = form_of("person=love&kind=good")
+    form = form_of("person=love&kind=good&start=2026-11-01")
 
     form.pin("person", "ada@acme.example")
 
-    assert form["person"].value() == "ada@acme.example"
-    assert form.url("audit_trail") == "/setup/audit-trail/?person=ada%40acme.example&kind=good"
+    assert [field.value() for field in form] == ["ada@acme.example", "good", "2026-11-01", None]
+    assert form.url("audit_trail") == "/setup/audit-trail/?person=ada%40acme.example&kind=good&start=2026-11-01"
 
 
 # --- whom a name means -------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ SESSION = UUID("0f0e0d0c-0b0a-4908-8706-050403020100")
 WORDS = dict.fromkeys(
     (
         "count", "duration", "edition", "fields", "format", "grantee", "group", "logins", "months", "new", "old",
-        "profile", "reason", "role", "sessions", "setting", "until", "what", "why",
+        "profile", "reason", "role", "sessions", "setting", "taken", "until", "what", "why",
     ),
     "x",
 )  # fmt: skip

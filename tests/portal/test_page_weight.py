@@ -1,6 +1,7 @@
 """No page weighs more than 60 kB of HTML with fifty rows on it, of people whose names are as long as real ones get."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,11 +9,12 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Impersonation, Session, User
+from accounts.models import Impersonation, LoginAccessGrant, Session, User
 from accounts.services.activity import record_refused
 from accounts.testing import PortalClient
+from accounts.views.user_list import MORE_COLUMNS
 from orgs.editions import Edition
-from orgs.models import Organization, OrganizationKind
+from orgs.models import LoginAccessPolicy, Organization, OrganizationKind
 from orgs.permissions import Permission, RefusedInside
 from tests.factories import (
     AccessRequestFactory,
@@ -66,6 +68,8 @@ def crowd() -> None:
             first_name=FIRST_NAMES[number % len(FIRST_NAMES)],
             last_name=LAST_NAMES[number % len(LAST_NAMES)],
             alias=f"vfeat{number}",
+            last_login=timezone.now() - timedelta(days=number),
+            modified_at=timezone.now(),
         )
         fill(person, ada, house, number)
 
@@ -132,4 +136,20 @@ def test_page_of_fifty_rows_is_light(name: str) -> None:
     page = client.get(reverse(name, kwargs=kwargs))
 
     assert page.status_code == 200
+    assert len(page.content) < MOST_BYTES
+
+
+@pytest.mark.parametrize("may_login", [True, False])
+def test_users_with_every_column_are_light(*, may_login: bool) -> None:
+    client = PortalClient()
+    client.force_login(User.objects.get(username=ADA))
+    if not may_login:
+        # Then each row says so.
+        LoginAccessPolicy.objects.update(any_user_login=False)
+        LoginAccessGrant.objects.all().delete()
+
+    page = client.get(reverse("user_list"), {"columns": [*MORE_COLUMNS]})
+
+    assert page.content.count(b'data-label="Last Modified"') == ROWS - 1
+    assert (b"<br>switched off</td>" in page.content) != may_login
     assert len(page.content) < MOST_BYTES

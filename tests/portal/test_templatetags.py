@@ -8,7 +8,17 @@ from django.utils import timezone
 
 from orgs.moments import read_by, reader_of
 from portal.form_mark import Opener, mark_of, read_mark
-from portal.templatetags.portal import ago, alert_kind, exact, time_left
+from portal.templatetags.portal import (
+    ago,
+    ago_title,
+    ago_words,
+    alert_kind,
+    exact,
+    may_break,
+    moment,
+    moment_now,
+    time_left,
+)
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -43,6 +53,28 @@ def test_ago_says_how_long_ago_in_words(distance: timedelta, words: str) -> None
 
 def test_ago_says_never_where_there_was_nothing() -> None:
     assert (ago(None), ago(None, never="–")) == ("Never", "–")
+
+
+def test_words_and_title_of_ago_stand_alone_too() -> None:
+    at = timezone.now() - timedelta(days=3)
+
+    assert (ago_words(at), ago_title(at), ago_words(None)) == ("3 days ago", exact(at), "Never")
+
+
+@pytest.mark.parametrize(
+    ("address", "rendered"),
+    [("ada@acme.example", "ada<wbr>@acme.example"), ("a<b@c@d", "a&lt;b<wbr>@c@d"), ("root", "root<wbr>")],
+)
+def test_addresses_may_be_broken_before_the_at(address: str, rendered: str) -> None:
+    assert may_break(address) == rendered
+
+
+def test_moment_now_is_when_the_page_was_made() -> None:
+    before = timezone.now().replace(microsecond=0)
+
+    rendered = moment_now()
+
+    assert rendered in {moment(before + timedelta(seconds=later)) for later in range(3)}
 
 
 AT = datetime(2026, 11, 22, 23, 17, 3, tzinfo=UTC)

@@ -86,7 +86,7 @@ NO_GET_INSIDE = (302, *(405,) * 6, 403)
 # An act on another user of one's own organization.
 MANAGES_USERS = (302, 302, 302, 403, 403, 403, 404, 403)
 
-# The operator console: none of these people is an operator (tests/accounts/test_console.py has those).
+# The operator console: none of these people is an operator (tests/accounts/console has those).
 CONSOLE = (302, *(403,) * 7)
 
 # By name: what GET and what POST is answered. Acts are about Linus, a Standard User of Acme, and POST sends no field.

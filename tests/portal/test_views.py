@@ -213,7 +213,7 @@ def test_quick_find_takes_what_no_database_would(client_of: "ClientOf", ada: "Us
     assert (response.status_code, f"/setup/users/{grace.pk}/" in response.content.decode()) == (200, True)
 
 
-@pytest.mark.parametrize(("typed", "count"), [("", 6), ("g", 1), ("gr", 2)])
+@pytest.mark.parametrize(("typed", "count"), [("", 7), ("g", 1), ("gr", 2)])
 def test_setup_home_asks_few_queries(client_of: "ClientOf", ada: "User", typed: str, count: int) -> None:
     client = client_of(ada)
     client.get("/setup/")
@@ -241,9 +241,9 @@ def test_what_matters_now_is_said_with_where_it_leads(
     assert found[1] == (
         "Who is logged in as whom Ada Lovelace as Grace Hopper "
         "for less than a minute · Administrators Can Log in as Any User All Impersonations "
-        "Open requests Ada Lovelace asks to log in as you for 3 Days. Answer on Home just now "
+        "Open requests Ada Lovelace asks to log in as you for 3 days. Answer on Home just now "
         "Administrators Can Log in as Any User: waits for Support. Requested by Alan Turing, just now "
-        "Grace Hopper has not answered whether you may log in for 3 Days. Asked just now Company Information "
+        "Grace Hopper has not answered whether you may log in for 3 days. Asked just now Company Information "
         "Recent changes Logged in using Login-As access for Grace Hopper Ada Lovelace, just now "
         "View Setup Audit Trail"
     )
@@ -275,8 +275,8 @@ def test_a_question_is_not_answered_from_inside(
 
     words = words_of(client.get("/setup/"))
 
-    assert "Alan Turing asks to log in as Audrey Tang for 3 Days. just now" in words
-    assert "Alan Turing has not answered whether Audrey Tang may log in for 3 Days." in words
+    assert "Alan Turing asks to log in as Audrey Tang for 3 days. just now" in words
+    assert "Alan Turing has not answered whether Audrey Tang may log in for 3 days." in words
 
 
 # --- probes ------------------------------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ from accounts.models import LoginAccessGrant, Session, StandardProfile
 from accounts.services.activity import begin_activity, finish_activity, record_opened, record_refused
 from accounts.services.delegated_groups import GroupDetails, create_delegated_group
 from accounts.services.grants import COMPANY, save_grants
-from accounts.services.impersonation import Started, start_impersonation, step_up
+from accounts.services.impersonation import Started, start_impersonation
 from accounts.services.sessions import end_session, end_sessions
 from accounts.services.sign_in import record_sign_in
 from accounts.services.start_policy import StartDetails
+from accounts.services.step_up import step_up
 from accounts.services.users import deactivate_user, freeze_user
 from orgs.audit import AuditAction, record
 from orgs.exports.listing import ExportFormat

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -12,20 +12,34 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.users import USERNAME_TAKEN, PersonForm, UserDetails, build_user, require_creating
+from orgs.audit import AuditAction, record
+from orgs.http import Origin
+from orgs.limits import TooMany, count
 
-from .faults import SHOWN_USERS, Fault, Report
+from .faults import SHOWN_USERS, Fault, Report, number_of
 from .giving import EMPTY, Giving
-from .rows import BATCH, COLUMNS, ByteLines, Row, read_rows
+from .rows import BATCH, COLUMNS, HEADINGS, ByteLines, Row, read_rows
 from .staging import Staged, Staging
 
 if TYPE_CHECKING:
-    from orgs.http import Origin
     from orgs.models import Organization
 
-HEADINGS = {column.field: column.heading for column in COLUMNS}
 _PLACES = {column.heading: place for place, column in enumerate(COLUMNS)}
 _FIELDS = PersonForm.base_fields
 _to_username = User._meta.get_field("username").get_prep_value
+
+
+# More than anyone needs who corrects a file, or imports many.
+FILES_AN_HOUR = 60
+HOUR = timedelta(hours=1)
+
+
+class TooManyFiles(TooMany):
+    """One person has had so many files checked or imported that no further one is read for now."""
+
+    def __init__(self, *, ends_at: datetime) -> None:
+        words = f"You have checked or imported {FILES_AN_HOUR} files of users within one hour. This one was not read."
+        super().__init__(words, ends_at=ends_at)
 
 
 class Step(Enum):
@@ -52,9 +66,12 @@ def check_users(
     limit: int | None = None,
     watch: Watch = nobody_watches,
 ) -> Report:
-    """Check a file of users as importing it does, and change nothing."""
+    """Check a file of users as importing it does, and change nothing. What it told of others stands in the trail."""
+    at = timezone.now()
     with Staging() as staging:
-        return check_into(staging, organization, file, origin=origin, limit=limit, at=timezone.now(), watch=watch)
+        report = check_into(staging, organization, file, origin=origin, limit=limit, at=at, watch=watch)
+    record_taken(report, organization, origin=origin, at=at)
+    return report
 
 
 def check_into(
@@ -67,8 +84,13 @@ def check_into(
     at: datetime,
     watch: Watch,
 ) -> Report:
-    """Check a file of users, and keep what is to be created in ``staging``. Where anything is wrong, that is no use."""
+    """Check a file of users, and keep what is to be created in ``staging``. Where anything is wrong, that is no use.
+
+    Usernames are unique over all organizations, so that each file asks who there is anywhere: :class:`TooManyFiles`
+    past so many an hour of one person's.
+    """
     check = _Check(organization, origin, staging, at)
+    _count_files(origin, at=at)
     rows = read_rows(file, limit=limit)
     watch(Step.CHECK, 0)
     while batch := list(islice(rows, BATCH)):
@@ -77,13 +99,40 @@ def check_into(
     return check.report
 
 
-def faults_of_taken(rows: Iterable["Staged | _Checked"]) -> Iterator[Fault]:
-    """Yield what is wrong with rows whose username is somebody's. One query."""
+def _count_files(origin: Origin, *, at: datetime) -> None:
+    """Count a file of whoever is at the keyboard, and refuse one too many. A command has no limit."""
+    if origin.actor is None:
+        return
+    files = count(f"user_import:{origin.actor.pk}", per=HOUR, at=at)
+    if files.number > FILES_AN_HOUR:
+        raise TooManyFiles(ends_at=files.ends_at)
+
+
+def record_taken(report: Report, organization: "Organization", *, origin: Origin, at: datetime) -> None:
+    """Write that a file asked for usernames of people in other organizations: one row, if it did."""
+    if not report.taken_elsewhere:
+        return
+    record(
+        AuditAction.USERS_CHECKED,
+        origin=origin,
+        organization=organization,
+        at=at,
+        after={"users": report.users, "faults": report.fault_count, "taken_elsewhere": report.taken_elsewhere},
+        count=number_of(report.users, "user"),
+        taken=number_of(report.taken_elsewhere, "username"),
+    )
+
+
+def faults_of_taken(
+    rows: Iterable["Staged | _Checked"], organization: "Organization", report: Report
+) -> Iterator[Fault]:
+    """Yield what is wrong with rows whose username is somebody's, and count those of other organizations. One query."""
     rows = list(rows)
     users = User.objects.filter(username__in=[row.username for row in rows])
-    taken = set(users.values_list("username", flat=True))
+    taken = dict(users.values_list("username", "organization_id"))
     for row in rows:
         if row.username in taken:
+            report.taken_elsewhere += taken[row.username] != organization.pk
             yield Fault(row.number, HEADINGS["username"], USERNAME_TAKEN)
 
 
@@ -113,15 +162,15 @@ class _Check:
         checked = [self._checked(row) for row in batch if isinstance(row, Row)]
         faults = [row for row in batch if isinstance(row, Fault)]
         faults += [fault for row in checked for fault in row.faults]
-        faults += faults_of_taken(row for row in checked if row.username)
+        faults += faults_of_taken((row for row in checked if row.username), self.organization, self.report)
         return sorted(faults, key=lambda fault: (fault.row, _PLACES.get(fault.column, 0)))
 
     def _checked(self, row: Row) -> _Checked:
         self.report.users += 1
         checked = _Checked(row.number)
         values = _clean(row, checked)
-        profile, role, refusal = self.giving.named(*(row.cells.get(name, "").strip() for name in ("profile", "role")))
-        if refusal is not None:
+        profile, role, refusals = self.giving.named(*(row.cells.get(name, "").strip() for name in ("profile", "role")))
+        for refusal in refusals:
             checked.blame(*refusal)
         if "username" in values:
             checked.username = _to_username(values["username"])

@@ -39,6 +39,8 @@ class Report:
     first: "list[User]" = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     fault_count: int = 0
+    # Rows whose username is that of someone in another organization.
+    taken_elsewhere: int = 0
     is_imported: bool = False
     # None where none were to be sent.
     mails: int | None = None

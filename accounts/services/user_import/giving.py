@@ -45,17 +45,21 @@ class Giving:
         # Asked once for each pair that a file names, not for each of its rows.
         self.named = lru_cache(REMEMBERED)(self._named)
 
-    def _named(self, profile: str, role: str) -> tuple[Profile | None, Role | None, Refusal | None]:
-        """Return the profile and the role that two cells name, or what is wrong with them."""
+    def _named(self, profile: str, role: str) -> tuple[Profile | None, Role | None, tuple[Refusal, ...]]:
+        """Return the profile and the role that two cells name, or what is wrong with either."""
         profiles = _exactly(self._profiles_by_name.get(sort_key(profile), ()), profile)
-        if len(profiles) != 1:
-            return None, None, ("profile", _words_of_profile(profile, profiles))
-        if not role:
-            return profiles[0], None, self.refusal(profiles[0], None)
-        roles = self._roles_called(role)
-        if len(roles) != 1:
-            return None, None, ("role", _words_of_role(role, roles))
-        return profiles[0], roles[0], self.refusal(profiles[0], roles[0])
+        roles = self._roles_called(role) if role else ()
+        found_profile = profiles[0] if len(profiles) == 1 else None
+        found_role = roles[0] if len(roles) == 1 else None
+        wrong: list[Refusal] = []
+        if found_profile is None:
+            wrong.append(("profile", _words_of_profile(profile, profiles)))
+        if role and found_role is None:
+            wrong.append(("role", _words_of_role(role, roles)))
+        if found_profile is not None and (refusal := self.refusal(found_profile, found_role)) is not None:
+            # Of a cell that names no role, it was said above; what is asked then may still speak against the profile.
+            wrong += [refusal] if refusal[0] == "profile" or not wrong else []
+        return found_profile, found_role, tuple(wrong)
 
     def refusal(self, profile: Profile, role: Role | None) -> Refusal | None:
         """Return why these may not be given."""

@@ -16,10 +16,10 @@ from orgs.mails import send_many
 from orgs.models import AuditEvent
 from orgs.services.guards import lock_organization
 
-from .checking import HEADINGS, Step, Watch, check_into, faults_of_taken, nobody_watches
+from .checking import Step, Watch, check_into, faults_of_taken, nobody_watches, record_taken
 from .faults import Fault, Report, number_of
 from .giving import Giving
-from .rows import ByteLines
+from .rows import HEADINGS, ByteLines
 from .staging import Staging
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def import_users(
         report = check_into(staging, organization, file, origin=origin, limit=limit, at=at, watch=watch)
         if report.is_right:
             _create(organization, staging, report, origin=origin, at=at, watch=watch)
+        record_taken(report, organization, origin=origin, at=at)
         if report.is_imported and site:
             # The name of a command would tell the people who get the mail nothing.
             by = "An administrator" if origin.user is None else origin.doer_name
@@ -78,7 +79,7 @@ def _create(
                 record(AuditAction.USERS_IMPORTED, origin=origin, organization=locked, at=at, after=count, count=words)
     except IntegrityError:
         for batch in staging.batches():
-            report.blame(faults_of_taken(batch))
+            report.blame(faults_of_taken(batch, organization, report))
         if report.is_right:
             raise
     report.is_imported = report.is_right

@@ -16,8 +16,9 @@ DELIMITERS = ",;\t"
 # Longer than any line of users is: what has no end is not read to it.
 LONGEST_LINE = 64 * 1024
 MOST_LINES = 50
-ANEW = "Save it anew as CSV in UTF-8."
+ANEW = "Save it anew as CSV in UTF-8; spreadsheets call it “CSV UTF-8”."
 NO_FURTHER = "Nothing below was read."
+APART = "Between columns stands a comma, a semicolon or a tab."
 TOO_MANY = "A file for this page holds {limit} users at most. Split it, or import it with manage.py import_users."
 
 
@@ -89,6 +90,8 @@ def _rows(file: ByteLines, limit: int | None) -> Iterator[Row | Fault]:
     names: list[str] = []
     count = 0
     for number, cells in enumerate(_cells(lines), 1):
+        if lines.is_damaged:
+            raise Unreadable(*_faults_of_damaged(number, names, cells))
         if number == 1:
             names = _names_in(cells)
         elif cells:
@@ -107,6 +110,23 @@ def _row(number: int, names: list[str], cells: list[str]) -> Row | Fault:
         words = f"There are {len(cells)} cells, and {len(names)} columns. A cell that holds a comma needs quotes."
         return Fault(number, "", words)
     return Row(number, dict(zip(names, map(typed, cells), strict=False)))
+
+
+def _faults_of_damaged(number: int, names: list[str], cells: list[str]) -> Iterator[Fault]:
+    """Yield which cells hold bytes that are not UTF-8."""
+    headings = [HEADINGS[name] for name in names] or [shown(heading) for heading in cells]
+    for place, cell in enumerate(cells):
+        if not _is_utf8(cell):
+            heading = headings[place] if place < len(headings) else ""
+            yield Fault(number, heading, f"This is not UTF-8 text. {ANEW} {NO_FURTHER}")
+
+
+def _is_utf8(cell: str) -> bool:
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _cells(lines: "_Lines") -> Iterator[list[str]]:
@@ -136,6 +156,8 @@ class _Lines:
     def __init__(self, file: ByteLines) -> None:
         self.file = file
         self.row = self.count = 0
+        # A line is not UTF-8. Which of its cells that is in, is known once it is a row.
+        self.is_damaged = False
 
     def begin_row(self) -> None:
         """Take what is read from now on for the next row's."""
@@ -159,7 +181,7 @@ class _Lines:
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
-            raise self.unreadable(f"This is not UTF-8 text. {ANEW}") from None
+            self.is_damaged, text = True, line.decode("utf-8", errors="surrogateescape")
         if "\0" in text:
             raise self.unreadable(f"This holds NUL characters, as text in UTF-16 does. {ANEW}")
         return text.removeprefix(BOM) if is_first else text
@@ -170,12 +192,16 @@ class _Lines:
 
 
 def _delimiter(line: str) -> str:
-    """Return what stands between the cells of the first line: that which makes most known headings of it."""
+    """Return what stands between the cells of the first line: that which makes most known headings of it.
 
-    def known(delimiter: str) -> int:
-        return sum(_spelled(heading) in _FIELDS for heading in line.replace('"', "").split(delimiter))
+    Where none makes any, that which makes most cells: each is told then, not the whole line as one.
+    """
 
-    return max(DELIMITERS, key=known)
+    def headings(delimiter: str) -> tuple[int, int]:
+        found = line.replace('"', "").split(delimiter)
+        return sum(_spelled(heading) in _FIELDS for heading in found), len(found)
+
+    return max(DELIMITERS, key=headings)
 
 
 def _spelled(heading: str) -> str:
@@ -183,6 +209,7 @@ def _spelled(heading: str) -> str:
     return "".join(one for one in heading.casefold() if one.isalnum())
 
 
+HEADINGS = {column.field: column.heading for column in COLUMNS}
 _FIELDS = {_spelled(name): column for column in COLUMNS for name in (column.heading, column.field, *column.others)}
 
 
@@ -193,7 +220,8 @@ def _names_in(headings: Sequence[str]) -> list[str]:
         column, called = _FIELDS.get(_spelled(heading)), shown(heading.strip())
         if column is None:
             words = f"There is no column {called}." if called else f"Column {place} has no heading."
-            faults.append(Fault(1, called, f"{words} Take it out, or name it one of these: {_LISTED}."))
+            apart = f" {APART}" if len(headings) == 1 else ""
+            faults.append(Fault(1, called, f"{words} Take it out, or name it one of these: {_LISTED}.{apart}"))
         elif column.field in names:
             faults.append(Fault(1, column.heading, "This column is there twice. Take one of them out."))
         else:

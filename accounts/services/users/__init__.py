@@ -10,6 +10,7 @@ from .acts import (
     unlock_user,
 )
 from .addresses import EmailLinkIsDead, confirm_email, find_by_email_link
+from .changes import different_details
 from .delegation import Delegation, delegation_of
 from .details import (
     UserChangedMeanwhile,
@@ -60,6 +61,7 @@ __all__ = [
     "create_user",
     "deactivate_user",
     "delegation_of",
+    "different_details",
     "end_user_sessions",
     "find_by_email_link",
     "freeze_user",

@@ -18,6 +18,7 @@ from orgs.permissions import Permission, RefusedInside
 from orgs.services.guards import lock_organization, refuse_to_guest
 
 from .addresses import Addresses, address_was_changed, set_address
+from .changes import different_details, record_change, words_of
 from .delegation import Delegation, delegation_of
 from .refusals import UserAct, begin, is_worn, leave_an_administrator, save, save_unique
 
@@ -62,10 +63,6 @@ class UserDetails:
         """Return the same as it is stored: both addresses in lower case, as they are looked up."""
         username = User._meta.get_field("username").get_prep_value(self.username)
         return replace(self, username=username, email=self.email.strip().lower())
-
-    def different_from(self, other: "UserDetails") -> list[str]:
-        """Return the names of what is not the same in both."""
-        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
 
 
 def version_of(user: User) -> str:
@@ -134,7 +131,7 @@ def build_user(organization: "Organization", details: UserDetails, *, by: str, a
 
 def told_of_creation(user: User, *, at: datetime) -> dict[str, Any]:
     """Return what the trail's row of a new, saved user says beside who made it."""
-    return {"about": user, "at": at, "after": _words_of(UserDetails.of(user))}
+    return {"about": user, "at": at, "after": words_of(UserDetails.of(user))}
 
 
 @transaction.atomic
@@ -159,7 +156,7 @@ def update_user(
         raise UserChangedMeanwhile(user)
     # Compared as it would be stored: that an address has capitals is no change that someone asks for.
     before, details = UserDetails.of(user).normalized(), details.normalized()
-    changed = details.different_from(before)
+    changed = different_details(details, before)
     if not changed:
         return user
     if is_worn(user, origin) and {"username", "email"} & set(changed):
@@ -243,12 +240,12 @@ def _lock_visits(user: User) -> list[int]:
 
 def _record_changes(user: User, before: UserDetails, after: UserDetails, *, origin: "Origin", at: datetime) -> None:
     """Write one row for each of profile and role, and one for the rest together; the address has its own."""
-    old, new = _words_of(before), _words_of(after)
+    old, new = words_of(before), words_of(after)
     actions = {
         "profile": AuditAction.USER_PROFILE_CHANGED,
         "role": AuditAction.USER_ROLE_CHANGED,
     }
-    changed = [name for name in after.different_from(before) if name != "email"]
+    changed = [name for name in different_details(after, before) if name != "email"]
     for name in changed:
         if name in actions:
             record(
@@ -262,19 +259,4 @@ def _record_changes(user: User, before: UserDetails, after: UserDetails, *, orig
                 old=old[name] or "none",
                 new=new[name] or "none",
             )
-    if rest := [name for name in changed if name not in actions]:
-        record(
-            AuditAction.USER_CHANGED,
-            origin=origin,
-            organization=user.organization_id,
-            about=user,
-            at=at,
-            before={name: old[name] for name in rest},
-            after={name: new[name] for name in rest},
-            fields=", ".join(name.replace("_", " ") for name in rest),
-        )
-
-
-def _words_of(details: UserDetails) -> dict[str, str]:
-    values = {field.name: getattr(details, field.name) for field in fields(details)}
-    return {name: "" if value is None else str(value) for name, value in values.items()}
+    record_change(user, before, after, (name for name in changed if name not in actions), origin=origin, at=at)

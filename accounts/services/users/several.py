@@ -48,11 +48,12 @@ class Done:
 
 
 def preview_several(
-    act: UserAct, users: Sequence[User], *, origin: "Origin", at: datetime | None = None
+    act: UserAct, users: Sequence[User], *, origin: "Origin", counts_ends: bool = True, at: datetime | None = None
 ) -> list[Outlook]:
     """Return what ``act`` would do to each of ``users``, all of ``origin``'s organization, their profiles at hand.
 
-    As if done one after the other: the last administrators do not all go. Four queries at most.
+    As if done one after the other: the last administrators do not all go. How many sessions end is counted where
+    ``counts_ends`` says so. Four queries at most.
     """
     at = at or timezone.now()
     reasons = {user: _reason_against(act, user, origin=origin, at=at) for user in users}
@@ -60,7 +61,7 @@ def preview_several(
     if last := _last_administrator(act, done):
         done.remove(last[0])
         reasons[last[0]] = last[1]
-    ends = _what_ends(act, done, origin=origin, at=at) if done else {}
+    ends = _what_ends(act, done, origin=origin, at=at) if done and counts_ends else {}
     return [ends.get(user) or Outlook(user, reason) for user, reason in reasons.items()]
 
 
