@@ -81,7 +81,7 @@ demo: $(venv)/run.installed
 		--no-control-socket --log-level warning portal.wsgi
 
 test: $(venv)/develop.installed
-	@$(python) -m pytest -n auto --maxprocesses 8 --cov --cov-report=term $(ARGS)
+	@$(python) -m pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report=term $(ARGS)
 
 check: $(venv)/develop.installed
 	$(bin)/ruff check .
