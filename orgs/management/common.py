@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.core.management.base import CommandError
+from django.db import reset_queries
 from django.template.defaultfilters import pluralize
 
 from orgs.models import Organization
 
 if TYPE_CHECKING:
+    from enum import Enum
+
     from django.core.management.base import OutputWrapper
 
 # How often a line says how far it is: rewritten on a terminal, a new one elsewhere.
@@ -63,3 +66,25 @@ class Progress:
         line = f"\r{words:<60}" if self.is_terminal else words
         self.stream.write(line, lambda text: text, ending="\n" if is_last else "")
         self.stream.flush()
+
+
+class Steps:
+    """A line of progress for each step of what a command does; called with the step, and how many more rows."""
+
+    def __init__(self, stream: "OutputWrapper") -> None:
+        self.stream = stream
+        self.step: Enum | None = None
+        self.progress: Progress | None = None
+
+    def __call__(self, step: "Enum", rows: int) -> None:
+        if step is not self.step or self.progress is None:
+            self.finish()
+            self.step, self.progress = step, Progress(self.stream, what=step.value)
+        self.progress.add(rows)
+        # With DEBUG each statement is remembered, and these are long.
+        reset_queries()
+
+    def finish(self) -> None:
+        """Say how far the step came."""
+        if self.progress is not None:
+            self.progress.finish()

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import URLValidator
-from django.db import reset_queries
 
-from accounts.services.user_import import Report, Step, check_users, import_users, number_of
+from accounts.services.user_import import Report, check_users, import_users, number_of
 from orgs.http import Origin
-from orgs.management.common import Progress, find_organization
+from orgs.management.common import Steps, find_organization
 
 if TYPE_CHECKING:
-    from django.core.management.base import CommandParser, OutputWrapper
+    from django.core.management.base import CommandParser
 
 STANDARD_INPUT = "-"
 
@@ -44,7 +43,7 @@ class Command(BaseCommand):
         organization, site = find_organization(options["organization"]), options["mail"]
         if site:
             _check_site(site)
-        origin, watch = Origin.automated("import_users"), _Watch(self.stderr)
+        origin, watch = Origin.automated("import_users"), Steps(self.stderr)
         with _opened(options["file"]) as file:
             if options["dry_run"]:
                 report = check_users(organization, file, origin=origin, watch=watch)
@@ -66,28 +65,6 @@ class Command(BaseCommand):
             self.stderr.write(f"And {number_of(more, 'fault')} more.")
         if not report.is_right:
             raise CommandError(f"{number_of(report.fault_count, 'fault')}. Nobody was imported.")
-
-
-class _Watch:
-    """A line of progress for each step."""
-
-    def __init__(self, stream: "OutputWrapper") -> None:
-        self.stream = stream
-        self.step: Step | None = None
-        self.progress: Progress | None = None
-
-    def __call__(self, step: Step, rows: int) -> None:
-        if step is not self.step or self.progress is None:
-            self.finish()
-            self.step, self.progress = step, Progress(self.stream, what=step.value)
-        self.progress.add(rows)
-        # With DEBUG each statement is remembered, and these are long.
-        reset_queries()
-
-    def finish(self) -> None:
-        """Say how far the step came."""
-        if self.progress is not None:
-            self.progress.finish()
 
 
 @contextmanager
