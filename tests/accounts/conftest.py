@@ -1,10 +1,11 @@
-"""The vendor's own staff, for tests of grants to support organizations."""
+"""The vendor's own staff, for tests of grants to support organizations; and two profiles of Acme's own."""
 
 import pytest
 
 from accounts.enums import OperatorRole
-from accounts.models import User
+from accounts.models import Profile, User
 from orgs.models import Organization, OrganizationKind
+from orgs.permissions import ADMINISTRATOR, Permission
 from tests.factories import OrganizationFactory, ProfileFactory, UserFactory
 
 
@@ -41,3 +42,17 @@ def sally(support: Organization) -> User:
         operator_role=OperatorRole.SALES,
     )
     return user
+
+
+@pytest.fixture
+def clerks(acme: Organization) -> Profile:
+    """A profile of Acme's own that lets one see users."""
+    profile: Profile = ProfileFactory.create(organization=acme, name="Clerks", permissions=(Permission.VIEW_ALL_USERS,))
+    return profile
+
+
+@pytest.fixture
+def bosses(acme: Organization) -> Profile:
+    """A profile of Acme's own that makes administrators."""
+    profile: Profile = ProfileFactory.create(organization=acme, name="Bosses", permissions=tuple(ADMINISTRATOR))
+    return profile

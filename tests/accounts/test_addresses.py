@@ -26,6 +26,7 @@ from accounts.services.users import (
 from orgs.http import Origin
 from orgs.models import AuditEvent, Organization
 from orgs.permissions import RefusedInside
+from tests.origins import origin_of
 from tests.queries import captured_queries
 
 from .reading import html_of, section_of, words_of
@@ -44,10 +45,6 @@ SITE = "https://portal.example/"
 OLD, NEW, NEWER = "grace@acme.example", "new@acme.example", "newer@acme.example"
 LINK = re.compile(r"https?://[a-z.]+(/account/email/confirm/([^/\s]+)/)")
 THREE_DAYS = 3 * 24 * 60 * 60
-
-
-def origin_of(user: User) -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def inside(actor: User, target: User) -> Origin:

@@ -23,6 +23,7 @@ from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import Permission, PermissionMissing, RefusedToGuest
 from tests.factories import DelegatedGroupFactory, ProfileFactory, RoleFactory
+from tests.origins import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     Make = Callable[..., User]
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-
-
-def origin_of(user: User) -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def guest(actor: User, target: User) -> Origin:

@@ -23,6 +23,7 @@ from orgs.editions import Edition
 from orgs.http import Origin
 from orgs.permissions import Permission, PermissionMissing
 from tests.factories import DelegatedGroupFactory, ProfileFactory, RoleFactory
+from tests.origins import origin_of
 from tests.queries import captured_queries
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     Roles = dict[str, Role]
 
 OUT_OF_REACH = "is not in reach of a group in which you are a delegated administrator."
-
-
-def origin_of(user: User) -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def fresh(user: User) -> User:

@@ -11,9 +11,9 @@ from accounts.services.profiles import update_profile
 from accounts.views import profiles as views
 from accounts.views import user_list, user_list_words
 from orgs.editions import Edition
-from orgs.http import Origin
-from orgs.permissions import ADMINISTRATOR, Permission
+from orgs.permissions import Permission
 from tests.factories import DelegatedGroupFactory, LoginAccessGrantFactory, ProfileFactory, UserFactory
+from tests.origins import origin_of
 from tests.queries import captured_queries
 
 from .reading import html_of, section_of, words_of
@@ -60,24 +60,6 @@ def form_of(profile: Profile, *permissions: Permission, **changes: Any) -> dict[
     """Return what the edit form sends when ``permissions`` are ticked."""
     version = f"{profile.permission_bits} {profile.name}"
     return {"name": profile.name, "permissions": [one.value for one in permissions], "version": version, **changes}
-
-
-def origin_of(user: User) -> Origin:
-    return Origin(user=user, actor=user)
-
-
-@pytest.fixture
-def clerks(acme: "Organization") -> Profile:
-    """A profile of Acme's own that lets one see users."""
-    profile: Profile = ProfileFactory.create(organization=acme, name="Clerks", permissions=(P.VIEW_ALL_USERS,))
-    return profile
-
-
-@pytest.fixture
-def bosses(acme: "Organization") -> Profile:
-    """A profile of Acme's own that makes administrators."""
-    profile: Profile = ProfileFactory.create(organization=acme, name="Bosses", permissions=tuple(ADMINISTRATOR))
-    return profile
 
 
 # --- list --------------------------------------------------------------------------------------------------------

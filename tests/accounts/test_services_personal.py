@@ -12,6 +12,7 @@ from accounts.services.users import UserChangedMeanwhile, version_of
 from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import RefusedInside
+from tests.origins import origin_of
 
 if TYPE_CHECKING:
     from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 AT = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
-
-
-def origin_of(user: "User") -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def chosen(user: "User", **changes: Any) -> PersonalSettings:

@@ -30,8 +30,9 @@ from accounts.services.profiles import (
 from orgs.editions import Edition
 from orgs.http import Origin
 from orgs.models import AuditEvent
-from orgs.permissions import ADMINISTRATOR, Permission, PermissionMissing, RefusedToGuest
+from orgs.permissions import Permission, PermissionMissing, RefusedToGuest
 from tests.factories import DelegatedGroupFactory, OrganizationFactory, ProfileFactory, UserFactory
+from tests.origins import origin_of
 from tests.queries import captured_queries
 
 if TYPE_CHECKING:
@@ -41,24 +42,6 @@ if TYPE_CHECKING:
     from orgs.models import Organization
 
 P = Permission
-
-
-def origin_of(user: User) -> Origin:
-    return Origin(user=user, actor=user)
-
-
-@pytest.fixture
-def clerks(acme: "Organization") -> Profile:
-    """A profile of Acme's own that lets one see users."""
-    profile: Profile = ProfileFactory.create(organization=acme, name="Clerks", permissions=(P.VIEW_ALL_USERS,))
-    return profile
-
-
-@pytest.fixture
-def bosses(acme: "Organization") -> Profile:
-    """A profile of Acme's own that makes administrators."""
-    profile: Profile = ProfileFactory.create(organization=acme, name="Bosses", permissions=tuple(ADMINISTRATOR))
-    return profile
 
 
 # --- standard ones -----------------------------------------------------------------------------------------------

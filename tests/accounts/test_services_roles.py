@@ -25,6 +25,7 @@ from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import PermissionMissing, RefusedToGuest
 from tests.factories import DelegatedGroupFactory, RoleFactory
+from tests.origins import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from accounts.models import User
     from accounts.testing import PortalClient
     from orgs.models import Organization
-
-
-def origin_of(user: "User") -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def tree_of(organization: "Organization") -> list[tuple[int, str]]:

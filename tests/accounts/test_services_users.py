@@ -37,6 +37,7 @@ from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import PermissionMissing, RefusedInside, RefusedToGuest
 from tests.factories import OrganizationFactory, ProfileFactory, RoleFactory
+from tests.origins import origin_of
 from tests.queries import captured_queries
 
 if TYPE_CHECKING:
@@ -53,10 +54,6 @@ if TYPE_CHECKING:
 
 SITE = "https://portal.example/"
 SYSTEM = Origin.automated("seed_demo")
-
-
-def origin_of(user: User) -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def inside(actor: User, target: User) -> Origin:

@@ -27,6 +27,7 @@ from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import PermissionMissing, RefusedToGuest
 from tests.factories import ProfileFactory, RoleFactory, UserFactory
+from tests.origins import origin_of
 from tests.queries import captured_queries
 
 if TYPE_CHECKING:
@@ -42,10 +43,6 @@ SITE = "https://portal.example/"
 HEAD = "Username,E-mail,First Name,Last Name,Alias,Profile,Role"
 TAKEN = "This username is taken. Usernames are unique everywhere, and ignore case."
 EMPTY = "This cell is empty. Every user needs one."
-
-
-def origin_of(user: User) -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def line(name: str = "mary", **cells: str) -> str:

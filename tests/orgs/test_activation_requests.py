@@ -24,6 +24,7 @@ from orgs.services.activation_requests import (
 from orgs.services.guards import OperatorNeeded
 from orgs.services.organizations import NotEligible
 from tests.factories import ActivationRequestFactory, LoginAccessGrantFactory
+from tests.origins import origin_of
 from tests.queries import captured_queries
 
 from .reading import alerts_of, errors_of, inputs_of, main_of, part_of, texts_of
@@ -56,10 +57,6 @@ def waiting(acme: Organization) -> Organization:
     acme.provisioned = False
     acme.save()
     return acme
-
-
-def origin_of(user: "User") -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def sentences() -> list[str]:

@@ -23,6 +23,7 @@ from orgs.services.login_access_policies import (
     refuse_unless_savable,
     save_login_access_policy,
 )
+from tests.origins import origin_of
 
 from .reading import alerts_of, carried_of, inputs_of, main_of, part_of, rows_of
 
@@ -43,10 +44,6 @@ AT = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 SETTING = "Administrators Can Log in as Any User"
 ABOUT = f"{SETTING} System administrators log in as any active user of Acme without asking them first."
 SAVED = "Login access policies saved."
-
-
-def origin_of(user: "User") -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def policy_of(organization: Organization) -> LoginAccessPolicy:

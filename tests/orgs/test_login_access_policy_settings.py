@@ -26,6 +26,7 @@ from tests.factories import (
     ProfileFactory,
     SupportAccessFactory,
 )
+from tests.origins import origin_of
 from tests.queries import captured_queries
 
 from .reading import alerts_of, carried_of, choices_of, errors_of, inputs_of, main_of, part_of, rows_of
@@ -43,10 +44,6 @@ SETTING = "Administrators Can Log in as Any User"
 SAVED = "Login access policies saved."
 STILL_BELOW = "Your choice is still below; save again to let it hold."
 ONCE = "Once it is provisioned, the checkbox stands here. Request activation"
-
-
-def origin_of(user: "User") -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def policy_of(organization: Organization) -> LoginAccessPolicy:

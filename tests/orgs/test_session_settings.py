@@ -19,6 +19,7 @@ from orgs.services.session_settings import (
     settings_values,
 )
 from tests.factories import ProfileFactory
+from tests.origins import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +38,6 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "lock_to_address": (True, "Changed Lock a session to its address from off to on"),
     "history_months": (6, "Changed History kept from 12 months to 6 months"),
 }
-
-
-def origin_of(user: "User") -> Origin:
-    return Origin(user=user, actor=user)
 
 
 def settings_of(organization: Organization) -> SessionSettings:
