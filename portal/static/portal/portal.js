@@ -86,7 +86,7 @@ function tellSelected(form) {
   const boxes = [...form.elements].filter((one) => one.name === "id");
   const selected = boxes.filter((one) => one.checked).length;
   const all = form.querySelector("[data-select-all]");
-  all.closest("label").hidden = false;
+  form.querySelectorAll(".by-script").forEach((part) => part.classList.add("works"));
   all.checked = selected > 0 && selected === boxes.length;
   all.indeterminate = selected > 0 && selected < boxes.length;
   form.querySelector("[data-selected-count]").textContent = selected ? `${selected} selected` : "Nobody selected";

@@ -5,7 +5,7 @@ const form = document.querySelector("#role-move");
 
 let picked = null;
 
-document.querySelector("#role-keys").hidden = false;
+document.querySelector("#role-keys").classList.add("works");
 
 const say = (words) => {
   said.textContent = words;
