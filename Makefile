@@ -3,7 +3,8 @@
 #   PYTHON=python3.12   the interpreter that .venv is made with (3.11 or newer)
 #   PORT=8001           where `make demo` serves
 #   DATABASE_URL=...    PostgreSQL instead of the SQLite file
-#   ARGS="-k start -x"  more words for pytest
+#   ARGS="-k start -x"  more words for pytest, or for `make bench`: ARGS="lists endings"
+#   SIZE=small          a short `make bench`
 #   REQUIRE=browser,postgres  makes tests that this machine can't run a failure
 
 PYTHON ?= python3

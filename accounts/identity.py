@@ -188,19 +188,11 @@ def identify(key: str) -> Identity | None:
     return next(_identities("s.key_hash = %(key_hash)s", {"key_hash": hash_key(key)}), None)
 
 
-def open_visits(where: str, parameters: Mapping[str, Any]) -> list[Identity]:
-    """Return the visits that go on and that ``where`` tells (``i`` is the impersonation), each with all that is asked.
-
-    In the order of their ids. The people who take a right away ask with it what has lost its ground
-    (accounts/services/visits.py).
-    """
-    return list(_identities(f"i.ended_at IS NULL AND s.ended_at IS NULL AND {where} ORDER BY s.id", parameters))
-
-
 def live_sessions(ids: Iterable[int]) -> list[Identity]:
     """Return those of some sessions that are live, each with all that is asked, in the order of their ids.
 
-    The sweep asks with it what a limit has ended (accounts/services/expiry.py).
+    The sweep asks with it what a limit has ended (accounts/services/expiry.py), and whoever takes a right away which
+    visits have lost their ground (accounts/services/visits.py).
     """
     parameters = {f"id{number}": pk for number, pk in enumerate(ids)}
     if not parameters:

@@ -116,9 +116,11 @@ def overview_of(reader: User, *, origin: "Origin", at: datetime) -> Overview:
 def _visits_in(organization: "Organization", *, at: datetime) -> VisitsNow:
     """Return who is logged in as someone of the organization, the latest first. One query."""
     settings = organization.session_settings
-    # By the index of open visits: an organization's live sessions may be many.
-    visits = Impersonation.objects.open().filter(organization=organization, ends_at__gt=at)
-    rows = with_limits(Session.objects.filter(pk__in=visits.values("session")).going_on(settings, at)).order_by("-id")
+    # In the order of the index of open visits: an organization's live sessions may be many.
+    open_visits = {"organization": organization, "ended_at": None, "ends_at__gt": at}
+    condition = {f"impersonation__{name}": value for name, value in open_visits.items()}
+    worn = Session.objects.filter(impersonation__isnull=False, **condition).going_on(settings, at)
+    rows = with_limits(worn).order_by("-impersonation__started_at", "-impersonation__session")
     live = [VisitNow.of(LiveSession.of(row, settings), at=at) for row in rows[: SHOWN + 1]]
     return VisitsNow(live[:SHOWN], has_more=len(live) > SHOWN)
 

@@ -17,6 +17,7 @@ from orgs.http import Origin, client_address, client_agent
 from orgs.signals import limits_changing, login_access_changed
 from orgs.triggers import install
 
+from .search_index import mend_search_table
 from .services.expiry import close_expired
 from .services.operators import make_operator_groups
 from .services.passwords import password_was_changed
@@ -85,3 +86,9 @@ def give_operators_their_rights(using: str, **kwargs: Any) -> None:  # noqa: ARG
 def guard_visits(using: str, **kwargs: Any) -> None:  # noqa: ARG001
     """Make what keeps visits as they were written."""
     install(connections[using], VISIT_GUARDS)
+
+
+@receiver(post_migrate, sender=apps.get_app_config("accounts"))
+def keep_search_table(using: str, **kwargs: Any) -> None:  # noqa: ARG001
+    """Make what keeps SQLite's index of users right."""
+    mend_search_table(connections[using])

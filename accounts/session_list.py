@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from django.db.models import QuerySet
+
     from orgs.models import SessionSettings
 
     from .models import User
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 # Of one's own, on a page: below them stands who logged in as oneself.
 OWN_SIZE = 25
+# As many visits are asked for by name.
+FEW = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ def session_page(
         order=("id",),
         cursor=cursor,
         descending=True,
+        # Found by visits that are open.
+        sorts=person is not None or kind == SessionType.SUBSTITUTE_USER,
     )
     worn = () if kind == SessionType.UI else _worn_from(page.rows, settings, at=at)
     below: dict[int | None, list[LiveSession]] = {}
@@ -73,7 +79,7 @@ def own_session_page(
 ) -> tuple[Page[Session], list[LiveSession]]:
     """Return a page of the live sessions of an account, the latest first; of a support agent's visit the worn one."""
     rows = live_rows_of(user, settings, at=at)
-    page = keyset_page(rows, order=("id",), cursor=cursor, size=OWN_SIZE, descending=True)
+    page = keyset_page(rows, order=("id",), cursor=cursor, size=OWN_SIZE, descending=True, sorts=True)
     return page, [LiveSession.of(row, settings) for row in page.rows]
 
 
@@ -89,15 +95,29 @@ def _roots(
     roots = Session.objects.all().going_on(settings, at).roots()
     if person is None and not kind:
         return (roots,)
-    own, visits = roots.filter(parent=None), Impersonation.objects.open().filter(ends_at__gt=at)
+    # By their type, not as those without a parent: SQLite would go through all organizations' by the index of parents.
+    own, visits = roots.filter(type=SessionType.UI), Impersonation.objects.open().filter(ends_at__gt=at)
     visits = visits.filter(organization=settings.organization_id)
     if person is not None:
         own, visits = own.filter(user=person), visits.filter(Q(actor=person) | Q(target=person))
-    # The session that someone came from; of a support agent the worn one stands for itself.
-    in_visits = (roots.filter(pk__in=visits.values(column)) for column in ("actor_session", "session"))
     if kind == SessionType.UI:
         return (own,)
-    return tuple(in_visits) if kind == SessionType.SUBSTITUTE_USER else (own, *in_visits)
+    in_visits = _in_visits(roots, visits)
+    return in_visits if kind == SessionType.SUBSTITUTE_USER else (own, *in_visits)
+
+
+def _in_visits(
+    roots: "SessionQuerySet", visits: "QuerySet[Impersonation]"
+) -> "tuple[SessionQuerySet, SessionQuerySet]":
+    """Return the sessions that people came from on ``visits``, and of support agents, which stand for themselves.
+
+    Of few visits by what they are, asked beforehand: for none at all PostgreSQL would go through all sessions.
+    """
+    pairs = list(visits.values_list("actor_session", "session")[: FEW + 1])
+    if len(pairs) > FEW:
+        return roots.filter(pk__in=visits.values("actor_session")), roots.filter(pk__in=visits.values("session"))
+    homes, worn = ([pair[place] for pair in pairs] for place in (0, 1))
+    return roots.filter(pk__in=homes), roots.filter(pk__in=worn)
 
 
 def _worn_from(roots: "Iterable[Session]", settings: "SessionSettings", *, at: "datetime") -> "Iterable[LiveSession]":

@@ -20,6 +20,7 @@ from orgs.http import Origin
 from .enums import EndCause
 from .identity import Identity, identify
 from .keys import hash_key, new_key
+from .metrics import IDENTITY
 from .models import Session
 from .services.sessions import end_session
 
@@ -52,7 +53,9 @@ class SessionStore(SessionBase):
         """Return who the key makes of this request, live or ended; asked of the database once."""
         if not self._is_identified:
             self._is_identified = True
-            self._identity = identify(self.session_key) if self.session_key else None
+            if self.session_key:
+                with IDENTITY.time():
+                    self._identity = identify(self.session_key)
             if self._identity is not None and self._identity.session.ended_at is None:
                 self._row = self._identity.session
             else:

@@ -1,11 +1,11 @@
 """What every list of the operator console is made of: pages are Django's admin's, every write is a service's."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin, ShowFacets
-from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import BooleanField
 from django.http import Http404, HttpResponseRedirect
@@ -15,18 +15,51 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 import orgs.converters  # noqa: F401  # registers <id:…>
 from orgs.moments import write_minute
+from orgs.paging import estimate, keyset_page
 
 # Django's name for the state of the list that one came from.
 PRESERVED_FILTERS = "_changelist_filters"
+# As far as the rows of a list are counted.
+COUNTED = 1000
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from django.db.models import Model
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse, QueryDict
     from django.urls import URLPattern
+
+
+class ConsoleList(ChangeList):
+    """Django's list with pages by key: what its address calls a page is a cursor, and the count has a limit."""
+
+    def get_results(self, request: "HttpRequest") -> None:
+        """Read a page of the rows that are asked for."""
+        ordering = cast("Sequence[str]", self.model_admin.ordering)
+        page = keyset_page(
+            self.queryset,
+            order=tuple(name.removeprefix("-") for name in ordering),
+            cursor=request.GET.get(PAGE_VAR, ""),
+            size=self.list_per_page,
+            descending=ordering[0].startswith("-"),
+        )
+        self.result_list = page.rows
+        self.next_url, self.previous_url = (
+            self.get_query_string({PAGE_VAR: cursor}) if cursor else ""
+            for cursor in (page.next_cursor, page.previous_cursor)
+        )
+        self.result_count = self.queryset.order_by()[: COUNTED + 1].count()
+        self.found = self._found_in_words()
+        self.full_result_count = None
+        self.show_full_result_count = self.can_show_all = self.multi_page = self.show_admin_actions = False
+
+    def _found_in_words(self) -> str:
+        if self.result_count <= COUNTED:
+            return f"{self.result_count:,}"
+        about = estimate(self.queryset)
+        return f"about {about:,}" if about is not None and about > COUNTED else f"more than {COUNTED:,}"
 
 
 class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
@@ -60,6 +93,10 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]  # generic in the stub
         """Return the address of one page, behind the console's gate."""
         full_name = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
         return path(route, self.admin_site.admin_view(view), name=full_name)
+
+    def get_changelist(self, request: "HttpRequest", **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        """Return the list that pages by key."""
+        return ConsoleList
 
     def act(self, view: Callable[..., Any], name: str) -> "URLPattern":
         """Return the address of something that is done to a row, by a form."""

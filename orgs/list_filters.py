@@ -185,8 +185,8 @@ class PersonFilter:
             return
         if not sees_users:
             return
-        here = users.filter(organization=organization).searched_for(self.typed)  # type: ignore[attr-defined]
-        found = list(here.order_by("name_key", "id")[: PEOPLE_SHOWN + 1])
+        here: Any = users.filter(organization=organization)
+        found = here.first_found(self.typed, organization, size=PEOPLE_SHOWN + 1).rows
         if len(found) == 1:
             (self.person,) = found
         else:

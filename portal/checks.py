@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.checks import Error, register, run_checks
 from django.core.checks.messages import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -10,6 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 TAG = "portal"
 # What only this machine answers to. The test client's name stands beside it.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
+
+# Of the token that opens /metrics.
+TOKEN_LENGTH = 32
 
 # Each stands somewhere after the one before it.
 MIDDLEWARE_IN_ORDER = (
@@ -72,7 +76,26 @@ def check_sessions(**kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     return found
 
 
+@register(TAG)
+def check_metrics(**kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """Find a token that could be guessed."""
+    token = settings.METRICS_TOKEN
+    if token and (len(token) < TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
+        hint = "Leave it out, or take what `openssl rand -hex 32` prints."
+        return [
+            Error(f"METRICS_TOKEN must be {TOKEN_LENGTH} characters of ASCII or more.", hint=hint, id="portal.E008")
+        ]
+    return []
+
+
 def refuse_unsafe_start() -> None:
     """Raise ImproperlyConfigured where a server must not start; ``manage.py`` runs the checks by itself."""
-    if errors := [str(found) for found in run_checks(tags=[TAG]) if found.is_serious()]:
+    errors = [str(found) for found in run_checks(tags=[TAG]) if found.is_serious()]
+    # No check of ``manage.py``: those come before collectstatic has made what this asks for.
+    if getattr(staticfiles_storage, "hashed_files", None) == {}:
+        errors.append(
+            f"Static files are not collected: {settings.STATIC_ROOT} has no staticfiles.json, and "
+            "no page could be shown. Run manage.py collectstatic, or set STATIC_ROOT to where it wrote."
+        )
+    if errors:
         raise ImproperlyConfigured("\n".join(errors))

@@ -11,6 +11,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.logs import LOG_FORMATS, logging_config
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -65,8 +67,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "portal.content_policy.ContentPolicyMiddleware",
     "orgs.middleware.RequestIdMiddleware",
+    "portal.middleware.RequestLogMiddleware",
+    "portal.middleware.ProbeMiddleware",
     "accounts.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -102,6 +106,13 @@ TEMPLATES = [
 
 # --- database ----------------------------------------------------------------------------------------------------
 
+# What libpq does about a server, or a network on the way, that says nothing: seconds, but for the third (ms). The query
+# of DATABASE_URL counts more, and holds whatever else libpq knows ("?sslmode=verify-full").
+PATIENCE_WITH_POSTGRESQL = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "tcp_user_timeout": 30_000,
+}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"),
 }
@@ -117,16 +128,35 @@ if database["ENGINE"] == "django.db.backends.sqlite3":
     # A file, since threads of a test share no memory database.
     database["TEST"] = {"NAME": test_database or str(BASE_DIR / "test.sqlite3")}
 else:
-    database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    # The most connections that each process holds for its threads to share; none: each thread keeps its own.
+    pool = env.int("DATABASE_POOL", default=0)
+    database["CONN_MAX_AGE"] = 0 if pool else env.int("CONN_MAX_AGE", default=60)
     database["CONN_HEALTH_CHECKS"] = True
+    # A list of choices would open one, a cursor of the session's: three statements for one, and lost behind a pooler.
+    database["DISABLE_SERVER_SIDE_CURSORS"] = True
     # Only the identity statement is prepared (accounts/session_store.py). Behind a pooler that keeps no prepared
     # statements (pgbouncer before 1.21 in transaction mode), switch it off.
-    if env.bool("PREPARED_STATEMENTS", default=True):
-        database["OPTIONS"] = {"prepare_threshold": 0}
+    prepared = {"prepare_threshold": 0} if env.bool("PREPARED_STATEMENTS", default=True) else {}
+    # Seconds. With psycopg's own (30, 300) requests wait while the server is away, and for long after it is back.
+    sizes = {"min_size": 1, "max_size": pool, "timeout": 2, "reconnect_timeout": 1}
+    pooled = {"pool": sizes} if pool else {}
+    database["OPTIONS"] = PATIENCE_WITH_POSTGRESQL | prepared | pooled | database.get("OPTIONS", {})
     if test_database:
         database["TEST"] = {"NAME": test_database}
+# A streaming replica of it. Downloads read from it where it has all that was written (orgs/replicas.py); nothing else.
+if replica_url := env.str("DATABASE_REPLICA_URL", default=""):
+    replica: dict[str, Any] = env.db_url_config(replica_url)
+    replica |= {"CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": True, "TEST": {"MIRROR": "default"}}
+    # One that is away must not hold up a download that the primary can answer.
+    replica["OPTIONS"] = PATIENCE_WITH_POSTGRESQL | {"connect_timeout": 2} | replica.get("OPTIONS", {})
+    DATABASES["replica"] = replica
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Without a number of its own, memory holds 300 entries: so few are soon pushed out by others.
+shared_cache: dict[str, Any] = env.cache("CACHE_URL", default="locmemcache://?max_entries=100000")
+if shared_cache["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
+    # Seconds. It answers within one thousandth; where it doesn't, limits do without it for a while (orgs/limits.py).
+    shared_cache["OPTIONS"] = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25} | shared_cache.get("OPTIONS", {})
 CACHES = {
     # What everything asks: the shared one, or this process's memory where that is away. Limits always hold.
     "default": {
@@ -134,8 +164,7 @@ CACHES = {
         "LOCATION": "process",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
-    # Without a number of its own, memory holds 300 entries: so few are soon pushed out by others.
-    "shared": env.cache("CACHE_URL", default="locmemcache://?max_entries=100000"),
+    "shared": shared_cache,
 }
 
 # --- who is it ---------------------------------------------------------------------------------------------------
@@ -254,17 +283,15 @@ SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEVELOPMENT)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEVELOPMENT else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
 SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- logs --------------------------------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "filters": {"refusals": {"()": "portal.logs.WithoutTraceOfRefusals"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["refusals"]}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-}
+LOGGING = logging_config(
+    env.str("LOG_FORMAT", default="line" if DEVELOPMENT else "json", choices=LOG_FORMATS),
+    env.str("LOG_LEVEL", default="INFO"),
+)
+# Prometheus reads /metrics with "Authorization: Bearer" and this. Without one the page is not there.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -2,6 +2,7 @@ from django.urls import include, path
 
 from . import views
 from .console import console
+from .metrics import metrics
 
 urlpatterns = [
     path("", include("accounts.urls")),
@@ -10,6 +11,7 @@ urlpatterns = [
     path("admin/", console.urls),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 handler400 = "portal.views.bad_request"

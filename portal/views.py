@@ -1,11 +1,11 @@
 """Setup's first page with Quick Find, the two probes, and the pages that word a refusal or an error."""
 
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from django import db
 from django.contrib.auth.decorators import login_not_required
-from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpResponse
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from .http import PortalRequest
+
+# What the database's driver raises where neither the statement nor what it was given is to blame.
+BUSY = (db.OperationalError, db.InterfaceError)
+# Seconds.
+RETRY_AFTER = 5
 
 
 # --- Setup -------------------------------------------------------------------------------------------------------
@@ -74,11 +79,13 @@ def healthz(request: "HttpRequest") -> HttpResponse:  # noqa: ARG001  # a view i
 @require_safe
 def readyz(request: "HttpRequest") -> HttpResponse:  # noqa: ARG001  # a view is called with one
     """Answer whether the database can be reached and is migrated as far as this code is."""
+    # One statement: whether the table is there, which Django would ask first, its absence says.
+    applied = MigrationRecorder.Migration.objects.values_list("app", "name")
     try:
-        applied = MigrationRecorder(connection).applied_migrations()
+        is_migrated = _known_migrations() <= set(applied)
     except db.Error:
         return _plain("the database cannot be reached", status=503)
-    if not _known_migrations() <= applied.keys():
+    if not is_migrated:
         return _plain("the database is not migrated", status=503)
     return _plain("ready")
 
@@ -176,8 +183,15 @@ def bad_request(request: "HttpRequest", exception: Exception) -> HttpResponse:  
 
 @requires_csrf_token
 def server_error(request: "HttpRequest") -> HttpResponse:
-    """Own up to an error of the server's, with the banner wherever it can still be shown."""
-    return _error_page(request, "500.html", 500)
+    """Own up to an error of the server's, with the banner wherever it can still be shown.
+
+    A database that is away, full, or waits too long for a lock will be back: that is said, to proxies too.
+    """
+    if not isinstance(sys.exception(), BUSY):
+        return _error_page(request, "500.html", 500)
+    response = _error_page(request, "503.html", 503)
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
 
 
 def _error_page(request: "HttpRequest", template: str, status: int) -> HttpResponse:

@@ -2,10 +2,10 @@
 
 import codecs
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import django
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
 from django.http import HttpResponseBadRequest
 
 if TYPE_CHECKING:
@@ -25,8 +25,29 @@ class UnreadableRequest(Exception):  # noqa: N818  # said as a page says it
     """The request says that it is written in something that is not read here."""
 
 
+class WholeBody(LimitedStream):
+    """Raises where the connection broke before all came that was announced: half of a form is not what someone sent."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = self.limit - self._pos  # type: ignore[attr-defined]  # the stubs leave it out
+        wanted = left if size is None or size < 0 else min(size, left)
+        parts = []
+        while wanted > 0:
+            part = super().read(wanted)
+            if not part:
+                raise OSError("The request broke off.")
+            parts.append(part)
+            wanted -= len(part)
+        return b"".join(parts)
+
+
 class Request(WSGIRequest):
-    """A request that says what it is written in, where it says so."""
+    """A request that says what it is written in, where it says so, and is read as a whole or not at all."""
+
+    def __init__(self, environ: "WSGIEnvironment") -> None:
+        super().__init__(environ)
+        stream = cast("LimitedStream", self._stream)
+        self._stream = cast("BinaryIO", WholeBody(environ["wsgi.input"], stream.limit))
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
         try:

@@ -109,6 +109,11 @@ class Impersonation(models.Model):
                 condition=models.Q(ended_at=None, grant__isnull=False),
                 name="impersonation_open_by_grant",
             ),
+            models.Index(
+                fields=["organization", "-started_at", "-session"],
+                condition=models.Q(ended_at=None),
+                name="impersonation_open_latest",
+            ),
         )
 
     def __str__(self) -> str:

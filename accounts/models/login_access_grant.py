@@ -55,6 +55,12 @@ class LoginAccessGrant(models.Model):
                 condition=models.Q(is_latest=True, revoked_at=None),
                 name="login_access_grant_standing",
             ),
+            # One that ran out stands until another is given: they may be many more than are live.
+            models.Index(
+                fields=["organization", "expires_at", "id"],
+                condition=models.Q(is_latest=True, revoked_at=None),
+                name="login_access_grant_by_end",
+            ),
             models.Index(
                 fields=["support_organization", "id"],
                 condition=models.Q(is_latest=True, revoked_at=None),

@@ -176,7 +176,7 @@ def delete_delegated_group(group: DelegatedGroup, *, origin: "Origin", at: datet
     at = at or timezone.now()
     organization = _begin(group.organization_id, origin)
     group = _fresh(group, organization)
-    key, before = group.pk, GroupDetails.of(group).words()
+    visits, before = VisitsOf.group(group), GroupDetails.of(group).words()
     group.delete()
     record(
         AuditAction.DELEGATED_GROUP_DELETED,
@@ -186,7 +186,7 @@ def delete_delegated_group(group: DelegatedGroup, *, origin: "Origin", at: datet
         before=before,
         group=group.name,
     )
-    return end_lost_visits(VisitsOf.group(key), origin=origin, at=at)
+    return end_lost_visits(visits, origin=origin, at=at)
 
 
 def _begin(organization_id: int, origin: "Origin") -> "Organization":

@@ -4,7 +4,6 @@ Requests need it not: the identity statement asks of every one whether a limit f
 were simply closed. Safe to run anywhere, any number of times, at once.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,12 +13,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.enums import SESSION_END, EndCause
+from accounts.enums import EndCause
 from accounts.identity import Fault, Identity, live_sessions
 from accounts.models import Session
 from orgs.models import SessionSettings
 
-from .sessions import end_sessions, lock_ids, stamp_ended
+from .batches import BATCH, batches
+from .sessions import End, end_each, lock_ids
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from orgs.http import Origin
     from orgs.models import Organization
 
-BATCH = 500
 # What falls by the clock alone.
 LIMITS = frozenset({EndCause.IDLE, EndCause.TIME_LIMIT, EndCause.GRANT_EXPIRED})
 
@@ -86,30 +85,22 @@ def end_fallen(ids: "Collection[int]", *, origin: "Origin", at: datetime) -> Clo
     Each is stamped with the moment it fell, and its visit closed with the cause that a request would have found. What
     no limit has ended goes on, whatever else speaks against it: that is for whoever took the right away.
     """
-    locked = lock_ids(_with_relatives(ids))
+    locked = lock_ids(with_relatives(ids))
     late = _with_late_children(locked)
     identities = live_sessions([pk for pk in locked if pk not in late])
-    groups, visits = _fallen(identities, at=at)
-    # A visit that was over before its actor's own session goes first: it keeps its own cause and moment.
-    for (fell_at, cause), (own, worn) in sorted(groups.items(), key=lambda group: group[0][0]):
-        if worn:
-            _end_worn(own + worn, cause=cause, at=fell_at, noticed_at=at, origin=origin)
-        else:
-            # Locked, and nothing is worn from them: there is only the row to stamp. Nearly all are such.
-            stamp_ended(own, at=fell_at, own=SESSION_END.get(cause))
-    return Closed(sum(len(own) + len(worn) for own, worn in groups.values()), visits)
+    own, worn = _fallen(identities, at=at)
+    end_each(own, worn, origin=origin)
+    return Closed(len(own) + len(worn), len(worn))
 
 
-def _end_worn(ids: "Collection[int]", *, cause: EndCause, at: datetime, noticed_at: datetime, origin: "Origin") -> None:
-    """End visits that ended at the same moment, for the same reason, and the actors' own sessions that did."""
-    end_sessions(Q(pk__in=ids), cause=lambda _: cause, origin=origin, at=at, noticed_at=noticed_at)
-
-
-def _with_relatives(ids: "Collection[int]") -> set[int]:
+def with_relatives(ids: "Collection[int]") -> set[int]:
     """Return some sessions, those that they are worn from, and those worn from them."""
-    parents = Session.objects.filter(pk__in=ids, parent__isnull=False).values_list("parent", flat=True)
-    children = Session.objects.live().filter(parent__in=ids).values_list("pk", flat=True)
-    return {*ids, *parents, *children}
+    found = set(ids)
+    for some in batches(ids):
+        worn = Session.objects.filter(pk__in=some, parent__isnull=False)
+        found.update(worn.values_list("parent", flat=True))
+        found.update(Session.objects.live().filter(parent__in=some).values_list("pk", flat=True))
+    return found
 
 
 def _with_late_children(locked: "Collection[int]") -> set[int]:
@@ -118,30 +109,24 @@ def _with_late_children(locked: "Collection[int]") -> set[int]:
     return set(late.values_list("parent", flat=True))
 
 
-_Groups = dict[tuple[datetime, EndCause], tuple[list[int], list[int]]]
-
-
-def _fallen(identities: "Iterable[Identity]", *, at: datetime) -> tuple[_Groups, int]:
-    """Return what has ended, by moment and cause: people's own sessions and worn ones; and the number of visits."""
-    groups: _Groups = defaultdict(lambda: ([], []))
-    over: set[int] = set()
-    visits = 0
+def _fallen(identities: "Iterable[Identity]", *, at: datetime) -> tuple[dict[int, End], dict[int, End]]:
+    """Return what has ended, people's own sessions and worn ones, each with its end."""
+    own: dict[int, End] = {}
+    worn: dict[int, End] = {}
     # Worn sessions first: the end of one may be that of its parent too.
     for identity in sorted(identities, key=lambda one: one.parent is None):
         session, parent = identity.session, identity.parent
-        fault = None if session.pk in over else _limit_of(identity, at=at)
+        fault = None if session.pk in own else _limit_of(identity, at=at)
         if fault is None:
             continue
-        own, worn = groups[fault.at, fault.cause]
+        end = End(fault.cause, fault.at, noticed_at=at)
         if parent is None:
-            own.append(session.pk)
+            own[session.pk] = end
             continue
-        worn.append(session.pk)
-        visits += 1
+        worn[session.pk] = end
         if fault.ends_parent and parent.ended_at is None:
-            own.append(parent.pk)
-            over.add(parent.pk)
-    return groups, visits
+            own[parent.pk] = end
+    return own, worn
 
 
 def _limit_of(identity: Identity, *, at: datetime) -> Fault | None:

@@ -22,6 +22,7 @@ from accounts.facts import Target, find_target
 from accounts.identity import Fault, Identity
 from accounts.keys import hash_key, new_key
 from accounts.login_access import Verdict, may_impersonate
+from accounts.metrics import count_refusal, count_start
 from accounts.models import Impersonation, Login, Session, User
 from orgs.audit import AuditAction, name_in, record
 from orgs.mails import send_mail_now
@@ -109,6 +110,7 @@ def start_impersonation(
             first = _rejoin(str(session.key_hash), target_id=target_id, at=at)
             if first is not None:
                 return first
+        count_refusal(refused.refusal)
         note_refusal(refused.refusal, refused.target, actor=actor, session=session, origin=origin, at=at)
         raise
 
@@ -164,6 +166,7 @@ def _start(
         ends_at=_end_of_visit(target, verdict, session, at),
     )
     _write_start(visit, actor, target.user, origin=origin, at=at)
+    count_start(visit.basis)
     if visit.mail:
         transaction.on_commit(partial(_tell_target, visit, target.user), robust=True)
     return Started(visit, worn, key, return_token)

@@ -14,13 +14,15 @@ from itertools import count, cycle, islice, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 
 from accounts.enums import Basis, EndCause, LoginStatus, SessionType
 from accounts.keys import hash_key
 from accounts.models import Impersonation, Login, LoginAccessGrant, Profile, Role, Session, StandardProfile, User
+from accounts.services.bulk import filling_users, roomy_cache, write_rows
 from accounts.services.profiles import create_standard_profiles
 from accounts.services.roles import create_role
+from accounts.sort_key import sort_key
 from orgs.audit import AuditAction, build_event
 from orgs.editions import Edition
 from orgs.http import Origin
@@ -75,7 +77,9 @@ EVENTS: tuple[tuple[AuditAction, dict[str, Any]], ...] = (
 
 # What is read of a person whose rows are made.
 PERSON = ("organization_id", "username", "first_name", "last_name")
-Row = TypeVar("Row", bound=models.Model)
+# A row that is to be written: values by column.
+Columns = dict[str, Any]
+Row = TypeVar("Row", Columns, Impersonation)
 
 
 class Kind(Enum):
@@ -124,7 +128,8 @@ def seed_load(size: Size, *, now: datetime, watch: Watch) -> Organization:
 
     Raises :class:`NobodyThere` where something of people is asked for, and there are none.
     """
-    return _Load(size, now, watch).run()
+    with roomy_cache():
+        return _Load(size, now, watch).run()
 
 
 class _Load:
@@ -143,7 +148,8 @@ class _Load:
     def run(self) -> Organization:
         size, of_it = self.size, self.of_it
         people = User.objects.filter(**of_it)
-        self._fill(Kind.USERS, size.users, people, map(self._user, count()))
+        with filling_users(size.users - people.count()):
+            self._fill(Kind.USERS, size.users, people, map(self._user, count()))
         actor = people.order_by("pk").first()
         if actor is None:
             if size.needs_people:
@@ -165,10 +171,10 @@ class _Load:
             cursor.execute("ANALYZE")
         return self.organization
 
-    def _fill(self, kind: Kind, wanted: int, there: "QuerySet[Any]", rows: Iterator[models.Model]) -> None:
+    def _fill(self, kind: Kind, wanted: int, there: "QuerySet[Any]", rows: Iterator[Columns]) -> None:
         """Write those of ``rows`` that are not there, in batches."""
         for batch in _missing(rows, there, wanted):
-            there.model._base_manager.bulk_create(batch)
+            write_rows(there.model, batch)
             self.watch(kind, len(batch))
 
     def _fill_visits(self, people: "QuerySet[User]", actor: User) -> None:
@@ -194,35 +200,38 @@ class _Load:
 
     # --- one row of each kind ----------------------------------------------------------------------------------------
 
-    def _user(self, number: int) -> User:
+    def _user(self, number: int) -> Columns:
         first, last = name_of(number)
-        username = f"{plain(first)}.{plain(last)}.{number}@{DOMAIN}"
-        return User(
-            organization=self.organization,
-            username=username,
-            email=username,
-            first_name=first,
-            last_name=last,
-            alias=f"{plain(first)[:1]}{plain(last)[:4]}{number % 1000}",
-            profile=self.profiles[_profile_of(number)],
-            role=self.roles[_chance(number, "role") % len(self.roles)] if number % 3 else None,
-            is_active=number == 0 or number % INACTIVE != 0,
-            is_frozen=number % FROZEN == 1,
-            password=NO_PASSWORD,
-            last_login=self._back(number, "last login") if number % 7 else None,
-            created_at=self.now - HISTORY,
-            created_by_name=ORIGIN.process_name,
-        )
+        alias, username = f"{plain(first)[:1]}{plain(last)[:4]}{number % 1000}", username_of(number)
+        role = self.roles[_chance(number, "role") % len(self.roles)] if number % 3 else None
+        return {
+            "organization_id": self.organization.pk,
+            "username": username,
+            "email": username,
+            "first_name": first,
+            "last_name": last,
+            "name_key": sort_key(f"{first} {last}"),
+            "alias": alias,
+            "alias_key": sort_key(alias),
+            "profile_id": self.profiles[_profile_of(number)].pk,
+            "role_id": role and role.pk,
+            "is_active": number == 0 or number % INACTIVE != 0,
+            "is_frozen": number % FROZEN == 1,
+            "password": NO_PASSWORD,
+            "last_login": self._back(number, "last login") if number % 7 else None,
+            "created_at": self.now - HISTORY,
+            "created_by_name": ORIGIN.process_name,
+        }
 
-    def _own_session(self, number: int, user: User) -> Session:
-        return self._session(user, number, "session", key_hash=hash_key(f"seed_load {number}"))
+    def _own_session(self, number: int, user: User) -> Columns:
+        return self._session(user, number, "session") | {"key_hash": hash_key(f"seed_load {number}")}
 
-    def _session(self, user: User, number: int, what: str, **columns: Any) -> Session:
+    def _session(self, user: User, number: int, what: str) -> Columns:
         active = self.now - ACTIVE * (_chance(number, what) % 1000) / 1000
-        values = {
+        return {
             "public_id": UUID(bytes=sha256(f"{what} {number}".encode()).digest()[:16]),
-            "user": user,
-            "organization": self.organization,
+            "user_id": user.pk,
+            "organization_id": self.organization.pk,
             "backend": BACKEND,
             "auth_hash": self.auth_hash,
             "address": _address(number),
@@ -231,27 +240,26 @@ class _Load:
             "last_active_at": active,
             "authenticated_at": active - ACTIVE,
         }
-        return Session(**values | columns)
 
-    def _login(self, number: int, user: User) -> Login:
-        return Login(
-            organization=self.organization,
-            user=user,
-            username=user.username,
-            created_at=self._back(number, "sign-in"),
-            status=LoginStatus.SUCCESS if number % 20 else LoginStatus.WRONG_PASSWORD,
-            address=_address(number),
-            agent=AGENT,
-        )
+    def _login(self, number: int, user: User) -> Columns:
+        return {
+            "organization_id": self.organization.pk,
+            "user_id": user.pk,
+            "username": user.username,
+            "created_at": self._back(number, "sign-in"),
+            "status": LoginStatus.SUCCESS if number % 20 else LoginStatus.WRONG_PASSWORD,
+            "address": _address(number),
+            "agent": AGENT,
+        }
 
-    def _grant(self, number: int, user: User) -> LoginAccessGrant:
+    def _grant(self, number: int, user: User) -> Columns:
         granted_at = self.now - timedelta(days=_chance(number, "grant") % 27, minutes=1)
-        return LoginAccessGrant(
-            organization=self.organization,
-            user=user,
-            granted_at=granted_at,
-            expires_at=granted_at + timedelta(days=30),
-        )
+        return {
+            "organization_id": self.organization.pk,
+            "user_id": user.pk,
+            "granted_at": granted_at,
+            "expires_at": granted_at + timedelta(days=30),
+        }
 
     def _visit(self, number: int, target: User, actor: User, kind: Kind) -> Impersonation:
         is_open = kind is Kind.OPEN_VISITS
@@ -263,8 +271,8 @@ class _Load:
         key = hash_key(f"{what} {number}") if is_open else None
         worn = {"type": SessionType.SUBSTITUTE_USER, "key_hash": key, **times}
         return Impersonation(
-            session=self._session(target, number, f"{what}, worn", **worn),
-            actor_session=self._session(actor, number, f"{what}, own", key_hash=None, **times),
+            session=Session(**self._session(target, number, f"{what}, worn") | worn),
+            actor_session=Session(**self._session(actor, number, f"{what}, own") | times),
             organization=self.organization,
             actor=actor,
             target=target,
@@ -281,9 +289,9 @@ class _Load:
             noticed_at=ended_at,
         )
 
-    def _event(self, number: int, about: User, what: tuple[AuditAction, dict[str, Any]], actor: User) -> AuditEvent:
+    def _event(self, number: int, about: User, what: tuple[AuditAction, dict[str, Any]], actor: User) -> Columns:
         action, words = what
-        return build_event(
+        event = build_event(
             action,
             origin=Origin(user=actor, actor=actor, address=_address(0), agent=AGENT),
             organization_id=self.organization.pk,
@@ -291,6 +299,7 @@ class _Load:
             at=self.now - HISTORY + number * self.event_every,
             **words,
         )
+        return vars(event)
 
     def _back(self, number: int, what: str) -> datetime:
         """Return a moment of the time that history goes back."""
@@ -339,6 +348,12 @@ def name_of(number: int) -> tuple[str, str]:
     onset, chance = ONSETS[chance % len(ONSETS)], chance // len(ONSETS)
     middle, chance = MIDDLES[chance % len(MIDDLES)], chance // len(MIDDLES)
     return first, f"{onset}{middle}{ENDINGS[chance % len(ENDINGS)]}".capitalize()
+
+
+def username_of(number: int) -> str:
+    """Return the username of a user, by number."""
+    first, last = name_of(number)
+    return f"{plain(first)}.{plain(last)}.{number}@{DOMAIN}"
 
 
 def plain(name: str) -> str:

@@ -4,22 +4,44 @@ Lock first, always: all session rows that will be touched, parents included, in 
 deactivate would deadlock on PostgreSQL otherwise; on SQLite the transaction itself is the lock.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Case, Q, Value, When, prefetch_related_objects
+from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 
 from accounts.enums import SESSION_END, EndCause, SessionEnd
+from accounts.metrics import count_ends
 from accounts.models import Impersonation, Session
 from orgs.audit import AuditAction, build_event, name_in
 from orgs.models import AuditEvent
 
+from .batches import batches, update_each
+
 if TYPE_CHECKING:
     from accounts.models import User
     from orgs.http import Origin
+
+
+# What the trail says of a visit's people.
+_PERSON = ("first_name", "last_name", "username", "organization")
+_NAMED = (
+    *("organization", "actor__organization__name"),
+    *(f"{person}__{name}" for person in ("actor", "target") for name in _PERSON),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why something ended, when its right was lost, when that was noticed, and whose doing it was, if somebody's."""
+
+    cause: EndCause
+    at: datetime
+    noticed_at: datetime
+    by: "User | None" = None
 
 
 def lock_sessions(condition: Q) -> list[Session]:
@@ -28,10 +50,10 @@ def lock_sessions(condition: Q) -> list[Session]:
     return list(rows.select_for_update(of=("self",)))
 
 
-def lock_ids(ids: Collection[int]) -> list[int]:
+def lock_ids(ids: Iterable[int]) -> list[int]:
     """Lock those of some sessions that are live, in id order, and return which they are."""
-    rows = Session.objects.live().filter(pk__in=ids).order_by("id").select_for_update()
-    return list(rows.values_list("pk", flat=True))
+    live = Session.objects.live().order_by("id").select_for_update().values_list("pk", flat=True)
+    return [pk for some in batches(sorted(set(ids))) for pk in live.filter(pk__in=some)]
 
 
 def close_visits(  # when, why and by whom are three facts
@@ -44,33 +66,42 @@ def close_visits(  # when, why and by whom are three facts
     by: "User | None" = None,
 ) -> None:
     """Close open visits, once each, with their cause and the row of the trail. The session rows must be locked."""
-    still_open = [visit for visit in visits if visit.ended_at is None]
-    if not still_open:
-        return
-    Impersonation.objects.open().filter(pk__in=[visit.pk for visit in still_open]).update(
-        ended_at=at, end_cause=cause, ended_by=by, noticed_at=noticed_at
+    end = End(cause, at, noticed_at, by)
+    _close({visit: end for visit in visits if visit.ended_at is None}, origin=origin)
+
+
+def _close(ends: Mapping[Impersonation, End], *, origin: "Origin") -> None:
+    """Close open visits, each with its own end."""
+    for by in dict.fromkeys(end.by for end in ends.values()):
+        each = {
+            visit.pk: {"ended_at": end.at, "end_cause": end.cause, "noticed_at": end.noticed_at}
+            for visit, end in ends.items()
+            if end.by == by
+        }
+        update_each(Impersonation, each, {"ended_by": by and by.pk})
+    for visit, end in ends.items():
+        visit.ended_at, visit.end_cause, visit.noticed_at = end.at, end.cause, end.noticed_at
+    AuditEvent.objects.bulk_create([_event(visit, end, origin) for visit, end in ends.items()])
+    count_ends(end.cause for end in ends.values())
+
+
+def _event(visit: Impersonation, end: End, origin: "Origin") -> AuditEvent:
+    """Return the unsaved row of the trail of a visit's end."""
+    return build_event(
+        AuditAction.IMPERSONATION_ENDED,
+        origin=origin,
+        organization_id=visit.organization_id,
+        user=visit.actor,
+        about=visit.target,
+        impersonation_id=visit.pk,
+        at=end.noticed_at,
+        after={
+            "cause": end.cause.value,
+            "ended_at": end.at.isoformat(),
+            "ended_by": name_in(visit.organization_id, end.by) if end.by else "",
+        },
+        why=_why(visit, end.cause, end.by),
     )
-    events = []
-    for visit in still_open:
-        visit.ended_at, visit.end_cause, visit.noticed_at = at, cause, noticed_at
-        events.append(
-            build_event(
-                AuditAction.IMPERSONATION_ENDED,
-                origin=origin,
-                organization_id=visit.organization_id,
-                user=visit.actor,
-                about=visit.target,
-                impersonation_id=visit.pk,
-                at=noticed_at,
-                after={
-                    "cause": cause.value,
-                    "ended_at": at.isoformat(),
-                    "ended_by": name_in(visit.organization_id, by) if by else "",
-                },
-                why=_why(visit, cause, by),
-            )
-        )
-    AuditEvent.objects.bulk_create(events)
 
 
 def _why(visit: Impersonation, cause: EndCause, by: "User | None") -> str:
@@ -101,27 +132,41 @@ def end_sessions(
     at = at or noticed_at
     with transaction.atomic():
         rows = _lock_with_children(condition)
-        own = next((row for row in rows if not row.is_worn), None)
-        stamp_ended([row.pk for row in rows], at=at, own=SESSION_END.get(cause(own)) if own else None)
-        by_cause: dict[EndCause, list[Impersonation]] = {}
-        for row in rows:
-            if row.is_worn:
-                by_cause.setdefault(cause(row), []).append(row.impersonation)
-        for one, visits in by_cause.items():
-            _name_people(visits)
-            close_visits(visits, cause=one, origin=origin, at=at, noticed_at=noticed_at, by=by)
+        ends = {row: End(cause(row), at, noticed_at, by) for row in rows}
+        end_each(
+            {row.pk: end for row, end in ends.items() if not row.is_worn},
+            {row.pk: end for row, end in ends.items() if row.is_worn},
+            origin=origin,
+        )
     return len(rows)
 
 
 def _lock_with_children(condition: Q) -> list[Session]:
     """Lock the live sessions that meet ``condition`` and those worn below them, all in one order."""
+    live = Session.objects.live()
     # Ids first: one condition across parent and child is one that no index answers.
-    own = Session.objects.live().filter(condition, parent=None).values_list("pk", flat=True)
-    rows = lock_sessions(condition | Q(parent__in=list(own)))
-    if locked := [row.pk for row in rows if not row.is_worn]:
+    found = dict(live.filter(condition).values_list("pk", "parent"))
+    own = [pk for pk, parent in found.items() if parent is None]
+    children = [pk for some in batches(own) for pk in live.filter(parent__in=some).values_list("pk", flat=True)]
+    lockable = live.only("user", "parent").order_by("id").select_for_update()
+    rows = {row.pk: row for some in batches(sorted({*found, *children})) for row in lockable.filter(pk__in=some)}
+    for some in batches(pk for pk in own if pk in rows):
         # A start that held its parent while this waited has committed by now: its worn session is seen only here.
-        rows += lock_sessions(Q(parent__in=locked) & ~Q(pk__in=[row.pk for row in rows]))
-    return rows
+        rows |= {row.pk: row for row in lockable.filter(parent__in=some)}
+    return list(rows.values())
+
+
+def end_each(own: Mapping[int, End], worn: Mapping[int, End], *, origin: "Origin") -> None:
+    """End locked sessions, people's own and worn ones, each with its own end, and close the visits of the latter."""
+    for some in batches({**own, **worn}.items()):
+        # Of a worn one its visit's row tells why.
+        each = {
+            pk: {"ended_at": end.at, "end_cause": SESSION_END.get(end.cause) if pk in own else None} for pk, end in some
+        }
+        update_each(Session, each, {"data": "", "previous_key_hash": None})
+    for ids in batches(worn):
+        visits = Impersonation.objects.open().filter(pk__in=ids).select_related("actor__organization", "target")
+        _close({visit: worn[visit.pk] for visit in visits.only(*_NAMED).order_by("pk")}, origin=origin)
 
 
 def stamp_ended(ids: Collection[int], *, at: datetime, own: SessionEnd | None) -> None:
@@ -129,9 +174,8 @@ def stamp_ended(ids: Collection[int], *, at: datetime, own: SessionEnd | None) -
 
     ``own`` is why people's own among them ended; of worn ones their visits tell.
     """
-    if ids:
-        end_cause = Case(When(parent=None, then=Value(own)), default=None)
-        Session.objects.filter(pk__in=ids).update(ended_at=at, end_cause=end_cause, data="", previous_key_hash=None)
+    end_cause = Case(When(parent=None, then=Value(own)), default=None)
+    Session.objects.filter(pk__in=ids).update(ended_at=at, end_cause=end_cause, data="", previous_key_hash=None)
 
 
 def end_session(
@@ -178,8 +222,3 @@ def session_of(origin: "Origin") -> Session | None:
     if origin.session_public_id is None:
         return None
     return Session.objects.filter(public_id=origin.session_public_id).first()
-
-
-def _name_people(visits: Sequence[Impersonation]) -> None:
-    """Fetch the people of many visits in two queries, for the trail's sentences."""
-    prefetch_related_objects(list(visits), "actor", "target")

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -32,10 +33,10 @@ from accounts.who_can import (
     why_grant_does_not_count,
 )
 from orgs.http import Origin
-from orgs.paging import keyset_page
+from orgs.paging import Page, Walk, keyset_page
 from orgs.permissions import Permission, permission_required, refused_inside
 
-from .user_list import clean_text
+from .user_list_state import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,8 +131,7 @@ def login_access_grants(request: "HttpRequest") -> "HttpResponse":
     support = support_organizations(organization)
     names = grantee_names(support)
     asked = asked_of(request.GET, names)
-    live = narrowed(organization, **asked).live(at).select_related("user__profile", "support_organization")
-    page = keyset_page(live, order=("id",), cursor=request.GET.get("cursor", ""), descending=True)
+    page = _page(organization, at=at, cursor=request.GET.get("cursor", ""), **asked)
     context = {
         **asked,
         "is_grantee_gone": bool(request.GET.get("grantee")) and not asked["grantee"],
@@ -142,6 +142,20 @@ def login_access_grants(request: "HttpRequest") -> "HttpResponse":
         "previous_url": _page_url("login_access_grants", cursor=page.previous_cursor, **asked),
     }
     return render(request, "accounts/login_access_grants.html", context)
+
+
+def _page(organization: "Organization", *, at: datetime, cursor: str, grantee: str, q: str) -> "Page[LoginAccessGrant]":
+    """Return the page of live grants that ``cursor`` leads to.
+
+    Those that ran out stand among them, and may be many more: so it walks first, and asks the index of ends then.
+    """
+    standing = LoginAccessGrant.objects.standing().filter(organization=organization)
+    # Asked of each grant: as a set, SQLite would read every user for it.
+    is_by_user = Exists(User.objects.filter(pk=OuterRef("user")).read_for(q))
+    shown = narrowed(organization, grantee=grantee, q="").live(at).filter(*([is_by_user] if q else []))
+    found = narrowed(organization, grantee=grantee, q=q).live(at)
+    shown, found = (one.select_related("user__profile", "support_organization") for one in (shown, found))
+    return keyset_page(found, order=("id",), cursor=cursor, descending=True, walk=Walk(standing, shown))
 
 
 def grantee_names(support: "Sequence[Support]") -> dict[str, str]:

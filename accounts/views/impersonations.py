@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -92,7 +92,7 @@ def impersonation_list(request: "HttpRequest") -> "HttpResponse":
     form = VisitFilterForm(request.GET)
     people = PersonFilter.of(form, organization)
     page = keyset_page(
-        *narrowed(organization, form, people, at=at),
+        *(_with_actors_apart(visits) for visits in narrowed(organization, form, people, at=at)),
         order=("started_at", "session_id"),
         cursor=request.GET.get("cursor", ""),
         descending=True,
@@ -112,6 +112,13 @@ def _visits_in(organization: "Organization") -> "QuerySet[Impersonation]":
     """Return an organization's visits: those in its people's accounts, whoever came, with all that a row shows."""
     visits = with_ends(Impersonation.objects.filter(organization=organization))
     return visits.select_related("ended_by__organization")
+
+
+def _with_actors_apart(visits: "QuerySet[Impersonation]") -> "QuerySet[Impersonation]":
+    """Fetch the actors in a query of their own: SQLite would begin with their few organizations, and sort visits."""
+    actors = User.objects.select_related("organization__session_settings")
+    apart = visits.select_related(None).select_related("grant", "ended_by__organization")
+    return apart.prefetch_related(Prefetch("actor", actors))
 
 
 def narrowed(

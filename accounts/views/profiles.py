@@ -44,7 +44,7 @@ from orgs.permissions import Permission, in_order, permission_required, refused_
 from orgs.text import listed, validate_plain_text
 
 from .profile_boxes import as_ticked, groups_of_boxes, not_to_be_ticked
-from .user_list import ListState, read_id
+from .user_list_state import ListState, read_id
 from .user_list_words import COUNTED, count_in_words
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from accounts.models import User
 from accounts.services.guards import sees_users, visible_to
 
-from .user_list import ListState, clean_text
+from .user_list_state import ListState, clean_text
 
 # From so many letters on a name is looked for, and so many users are shown.
 LEAST_LETTERS = 2
@@ -26,11 +26,12 @@ class FoundUsers:
 def find_users(reader: User, typed: str) -> FoundUsers:
     """Return the users whom ``reader`` sees and ``typed`` finds, as the users list searches; in the order of names.
 
-    One query, and one more for a delegate's groups; none for too short a text, or for whoever sees no users.
+    As many queries as :meth:`UserQuerySet.first_found`, and one more for a delegate's groups; none for too short a
+    text, or for whoever sees no users.
     """
     text = clean_text(typed)
     if len(text) < LEAST_LETTERS or not sees_users(reader):
         return FoundUsers()
-    found = visible_to(reader).searched_for(text).only("username", "first_name", "last_name")
-    users = list(found.order_by("name_key", "id")[: USERS_SHOWN + 1])
-    return FoundUsers(users[:USERS_SHOWN], has_more=len(users) > USERS_SHOWN, list_url=ListState(q=text).url())
+    users = visible_to(reader).only("username", "first_name", "last_name", "name_key")
+    found = users.first_found(text, reader.organization_id, size=USERS_SHOWN)
+    return FoundUsers(found.rows, has_more=found.next_cursor is not None, list_url=ListState(q=text).url())

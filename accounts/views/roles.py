@@ -31,7 +31,7 @@ from orgs.http import Origin
 from orgs.paging import cursor_behind, keyset_page
 from orgs.permissions import Permission, permission_required, refused_to_guests
 
-from .user_list import ListState, read_id
+from .user_list_state import ListState, read_id
 from .user_list_words import COUNTED, count_in_words
 
 if TYPE_CHECKING:

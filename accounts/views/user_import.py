@@ -26,7 +26,7 @@ from orgs.permissions import refused_to_guests
 from orgs.views.too_many import answer_too_many
 
 from .gates import for_those_who_edit_users
-from .user_list import ListState
+from .user_list_state import ListState
 from .users import back_of
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """The users list: views, letters, search, filters and sorts, every state of it in the address."""
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from string import ascii_uppercase
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
@@ -24,35 +24,21 @@ from accounts.services.guards import edits_users, holds, is_acting_delegate, vis
 from accounts.services.impersonation import help_for
 from accounts.services.users import SEVERAL, UserAct, refusal_of, refusal_to_all
 from orgs.editions import Feature
-from orgs.http import Origin, safe_path
-from orgs.paging import keyset_page
+from orgs.http import Origin
+from orgs.paging import Page, Walk, count_found, estimate, keyset_page
 from orgs.permissions import Permission
 
 from .gates import for_those_who_see_users
+from .user_list_state import LETTERS, MORE_COLUMNS, SORTS, VIEWS, ListState
 from .user_list_words import COUNTED, SEVERAL_LABELS, Nobody, count_in_words, ignored_in, nobody_in
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
+    from accounts.querysets import UserQuerySet
     from portal.http import PortalRequest
 
-VIEWS = {
-    "all": "All",
-    "active": "Active",
-    "inactive": "Inactive",
-    "administrators": "Administrators",
-    "external": "External",
-    "frozen": "Frozen",
-    "granted": "Granted me access",
-}
-LETTERS = (*ascii_uppercase, OTHER)
-SORTS = {
-    "name": ("name_key", "Full Name"),
-    "alias": ("alias_key", "Alias"),
-    "username": ("username", "Username"),
-    "last_login": ("last_login_key", "Last Login"),
-}
 # Reasons that lie in the organization, or in where one is: said once above the list, not in each row.
 SHARED_REFUSALS = frozenset({Refusal.NESTED, Refusal.EDITION, Refusal.NOT_PROVISIONED, Refusal.OFF})
 COLUMNS = (
@@ -68,103 +54,6 @@ COLUMNS = (
     "last_login",
     *(key for key, _ in SORTS.values()),
 )
-# Columns that are shown where the address asks for them: their heads, and what is read for them.
-MORE_COLUMNS = {
-    "email": ("E-mail", "email"),
-    "created": ("Created", "created_at"),
-    "modified": ("Last Modified", "modified_at"),
-}
-QUERY_LENGTH = 100
-ID_DIGITS = 18
-
-
-# --- the state that is in the address ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ListState:
-    """Which users are asked for, and in which order. What an address says wrong counts as not said."""
-
-    view: str = "all"
-    letter: str = ""
-    q: str = ""
-    profile: int = 0
-    role: int = 0
-    sort: str = "name"
-    # Beside those that are always there, in their order.
-    columns: tuple[str, ...] = ()
-    cursor: str = ""
-
-    @classmethod
-    def read(cls, query: QueryDict) -> "ListState":
-        """Return the state that an address asks for."""
-        sort = query.get("sort", "")
-        letter = query.get("letter", "")
-        return cls(
-            view=view if (view := query.get("view", "")) in VIEWS else "all",
-            letter=letter if letter in LETTERS else "",
-            q=clean_text(query.get("q", "")),
-            profile=read_id(query.get("profile", "")),
-            role=read_id(query.get("role", "")),
-            sort=sort if sort.removeprefix("-") in SORTS else "name",
-            columns=tuple(name for name in MORE_COLUMNS if name in ",".join(query.getlist("columns")).split(",")),
-            cursor=query.get("cursor", ""),
-        )
-
-    def known(self, *, profiles: Container[int], roles: Container[int]) -> "ListState":
-        """Return the same without a profile or role that is none of these."""
-        return replace(
-            self,
-            profile=self.profile if self.profile in profiles else 0,
-            role=self.role if self.role in roles else 0,
-        )
-
-    @property
-    def is_descending(self) -> bool:
-        """Whether the order is turned around."""
-        return self.sort.startswith("-")
-
-    @property
-    def sort_column(self) -> str:
-        """What is sorted by."""
-        return self.sort.removeprefix("-")
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether anything but the view leaves someone out."""
-        return bool(self.letter or self.q or self.profile or self.role)
-
-    def url(self, *, cursor: str | None = "", **changes: Any) -> str:  # a value of any of the fields
-        """Return the address of this state with ``changes``; of its first page, unless a cursor is given."""
-        state = replace(self, cursor=cursor or "", **changes)
-        asked = {field.name: value for field in fields(state) if (value := getattr(state, field.name)) != field.default}
-        if state.columns:
-            asked["columns"] = ",".join(state.columns)
-        return reverse("user_list") + (f"?{urlencode(asked, safe=',')}" if asked else "")
-
-    def sort_url(self, column: str) -> str:
-        """Return where the head of a column leads: sorted by it, turned around if it is already. Newest login first."""
-        first = "-last_login" if column == "last_login" else column
-        turned = column if self.is_descending else f"-{column}"
-        return self.url(sort=turned if column == self.sort_column else first)
-
-    def path_to_come_back(self) -> str:
-        """Return the address of this very page, or the nearest that is short enough to be carried along."""
-        nearest = (self.url(cursor=self.cursor), self.url())
-        return next(filter(None, map(safe_path, nearest)), reverse("user_list"))
-
-
-def clean_text(typed: str) -> str:
-    """Return what was typed without what no name holds (PostgreSQL takes no NUL), cut to what is worth searching."""
-    return " ".join("".join(one if one.isprintable() else " " for one in typed[:QUERY_LENGTH]).split())
-
-
-def read_id(text: str) -> int:
-    """Return the id that was sent, or 0 where it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS else 0
-
-
-# --- the rows ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +79,9 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
     seen = _Seen.of(request.user)
     # Another organization's are unknown here, and what is unknown is not asked for.
     state = ListState.read(request.GET).known(profiles=seen.profiles, roles=seen.roles)
-    found = users_in(state, seen)
-    page = keyset_page(
-        found.only(*COLUMNS, *(MORE_COLUMNS[name][1] for name in state.columns)),
-        order=(SORTS[state.sort_column][0], "id"),
-        cursor=state.cursor,
-        descending=state.is_descending,
-    )
+    within = users_in(state, seen)
+    found = within.searched_for(state.q)
+    page = _page(state, within, found, seen)
     users = seen.related(page.rows)
     facts = Facts.of(organization, organization.login_access_policy, is_impersonating=request.impersonation is not None)
     of_list = ListFacts.of(request.actor, facts, users)
@@ -222,7 +107,7 @@ def user_list(request: "HttpRequest") -> "HttpResponse":
         "back_query": f"?{urlencode({'back': back}, safe='/?=,')}" if back != reverse("user_list") else "",
         "profiles": seen.profiles.values(),
         "roles": seen.roles.values(),
-        "summary": _summary(found),
+        "summary": _summary(state, found),
         "profiles_url": reverse("profile_list"),
         "profile": seen.profiles.get(state.profile),
         "next_url": state.url(cursor=page.next_cursor) if page.next_cursor else "",
@@ -284,6 +169,17 @@ class _Seen:
         in_reach = {pk: role for pk, role in roles.items() if any(reach.has(role.path) for reach in reaches)}
         return cls(user, profiles, in_reach, reaches)
 
+    @property
+    def only_profiles(self) -> dict[str, dict[str, int]]:
+        """The views that are those of a single profile, as they mostly are."""
+        ids = {view: self.profiles_of(view) for view in ("administrators", "external")}
+        return {view: {"profile": found[0]} for view, found in ids.items() if len(found) == 1}
+
+    def profiles_of(self, view: str) -> list[int]:
+        """Return the profiles whose users are in a view."""
+        is_in = {"administrators": attrgetter("is_administrator"), "external": attrgetter("is_external")}[view]
+        return [profile.pk for profile in self.profiles.values() if is_in(profile)]
+
     def related(self, users: Sequence[User]) -> Sequence[User]:
         """Give users their profile and role without a query: they are at hand."""
         for user in users:
@@ -292,43 +188,85 @@ class _Seen:
         return users
 
 
-def users_in(state: ListState, seen: _Seen) -> "QuerySet[User]":
-    """Return the users that ``state`` asks for, of those who are seen. Profiles are at hand, so no view joins them."""
-    found, profiles = visible_to(seen.user, seen.reaches), seen.profiles.values()
+def _page(state: ListState, within: "UserQuerySet", found: "UserQuerySet", seen: _Seen) -> Page[User]:
+    """Return the page of ``found``: of ``within``, those who are searched for."""
+    order, is_down = (SORTS[state.sort_column][0], "id"), state.is_descending
+    columns = (*COLUMNS, *(MORE_COLUMNS[name][1] for name in state.columns))
+    over, is_all = _in_order(state, seen)
+    shown = within.read_for(state.q).only(*columns)
+    if is_all and not state.q:
+        parts = shown.with_no_letter() if state.letter == OTHER else (shown,)
+        return keyset_page(*parts, order=order, cursor=state.cursor, descending=is_down)
+    if state.letter == OTHER:
+        # A range each, or SQLite would read everyone.
+        ranges = User.objects.in_organization(seen.user.organization_id).with_no_letter()
+        below, beyond = (part.values("pk") for part in ranges)
+        found = found.filter(pk__in=below.union(beyond, all=True))
+    return keyset_page(
+        found.only(*columns), order=order, cursor=state.cursor, descending=is_down, walk=Walk(over, shown)
+    )
+
+
+def _in_order(state: ListState, seen: _Seen) -> "tuple[UserQuerySet, bool]":
+    """Return users whom an index has in the order asked for, as few as there are, and whether the list is all of them.
+
+    By name there is an index for each filter but the views of profiles; by anything else one for the organization.
+    """
+    users = User.objects.in_organization(seen.user.organization_id)
+    views: dict[str, dict[str, Any]] = {"frozen": {"is_frozen": True}, "inactive": {"is_active": False}}
+    conditions: dict[str, dict[str, Any]] = {
+        "role": {"role": state.role} if state.role else {},
+        "profile": {"profile": state.profile} if state.profile else {},
+        "view": (views | seen.only_profiles).get(state.view, {}),
+    }
+    plain = ListState()
+    narrowed_by = {
+        name for name in ("view", "letter", "profile", "role") if getattr(state, name) != getattr(plain, name)
+    }
+    if state.sort_column == "name":
+        name = next((name for name, condition in conditions.items() if condition), "letter")
+        users = users.filter(**conditions.get(name, {}))
+        if name == "letter" and state.letter not in {"", OTHER}:
+            users = users.with_initial(state.letter)
+        narrowed_by.discard(name)
+    return users, not narrowed_by and seen.reaches is None
+
+
+def users_in(state: ListState, seen: _Seen) -> "UserQuerySet":
+    """Return the users of those who are seen in whom ``state`` asks to search. Profiles are at hand, none is joined."""
+    found = visible_to(seen.user, seen.reaches)
     if state.view == "active":
         found = found.active()
     elif state.view == "inactive":
         found = found.filter(is_active=False)
-    elif state.view == "administrators":
-        found = found.filter(profile__in=[profile.pk for profile in profiles if profile.is_administrator])
-    elif state.view == "external":
-        found = found.filter(profile__in=[profile.pk for profile in profiles if profile.is_external])
+    elif state.view in {"administrators", "external"}:
+        found = found.filter(profile__in=seen.profiles_of(state.view))
     elif state.view == "frozen":
         found = found.filter(is_frozen=True)
     elif state.view == "granted":
-        found = found.filter(pk__in=granted_to(seen.user, at=timezone.now()))
+        found = granted_to(seen.user, at=timezone.now(), among=found)
     if state.letter:
         found = found.with_initial(state.letter)
     if state.profile:
         found = found.filter(profile=state.profile)
     if state.role:
         found = found.filter(role=state.role)
-    narrowed: QuerySet[User] = found.searched_for(state.q)
-    return narrowed
+    return found
 
 
-def granted_to(user: User, *, at: datetime) -> "QuerySet[User]":
-    """Return whom ``user`` may log in as by a grant that is live at ``at``, any-user login or not.
+def granted_to(user: User, *, at: datetime, among: "UserQuerySet | None" = None) -> "UserQuerySet":
+    """Return whom ``user`` may log in as by a grant that is live at ``at``, any-user login or not; if given, ``among``.
 
     Set and rule agree (tests/accounts/test_users_list.py). One query more for a delegate's groups.
     """
     grants = LoginAccessGrant.objects.live(at).to_company().filter(organization=user.organization_id)
-    givers = User.objects.active().filter(pk__in=grants.values("user"), profile__is_external=False).exclude(pk=user.pk)
+    people: UserQuerySet = User.objects.all() if among is None else among
+    givers = people.active().filter(pk__in=grants.values("user"), profile__is_external=False).exclude(pk=user.pk)
     if not user.is_administrator:
         held = F("profile__permission_bits").bitand(MORE_THAN_DELEGATED_BITS)
         reaches = reaches_of(user) if is_acting_delegate(user) else ()
         givers = givers.in_reach(reaches).alias(held=held).filter(held=0)
-    found: QuerySet[User] = givers if user.organization.has(Feature.GRANT_TO_ADMINISTRATORS) else givers.none()
+    found: UserQuerySet = givers if user.organization.has(Feature.GRANT_TO_ADMINISTRATORS) else givers.none()
     return found
 
 
@@ -358,9 +296,11 @@ def _login_column(request: "PortalRequest", rows: Sequence[Row], facts: Facts) -
     return True, next((row.login for row in rows if row.is_shared_refusal), None)
 
 
-def _summary(found: "QuerySet[User]") -> str:
-    """Return how many there are, counted as far as that is cheap."""
-    return count_in_words(found.order_by()[: COUNTED + 1].count())
+def _summary(state: ListState, found: "QuerySet[User]") -> str:
+    """Return how many there are, counted as far as that is cheap, and beyond that about how many."""
+    most = COUNTED + 1
+    count = count_found(found, most) if state.q else found.order_by()[:most].count()
+    return count_in_words(count, estimate(found) if count == most else None)
 
 
 def _links(state: ListState) -> dict[str, Any]:

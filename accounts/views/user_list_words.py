@@ -8,6 +8,8 @@ from django.urls import reverse
 from accounts.services.users import UserAct
 from orgs.editions import Feature
 
+from .user_list_state import ALL_COLUMNS, MORE_COLUMNS, columns_named
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from accounts.facts import Reach
     from accounts.models import User
 
-    from .user_list import ListState
+    from .user_list_state import ListState
 
 # As far as users are counted.
 COUNTED = 1000
@@ -85,9 +87,14 @@ def _nobody_granted(user: "User", *, has_login: bool) -> Nobody:
     return Nobody(title, text, reverse("user_list"), "See all users")
 
 
-def count_in_words(count: int) -> str:
-    """Return how many users there are, of those that were counted: one more than :data:`COUNTED` at most."""
+def count_in_words(count: int, about: int | None = None) -> str:
+    """Return how many users there are, of those that were counted: one more than :data:`COUNTED` at most.
+
+    ``about`` is how many there may be, where that is known and they are more.
+    """
     if count > COUNTED:
+        if about is not None and about > COUNTED:
+            return f"About {intcomma(about)} users"
         return f"More than {intcomma(COUNTED)} users"
     return f"{intcomma(count)} user{'' if count == 1 else 's'}"
 
@@ -105,10 +112,9 @@ _IGNORED = {
 
 def ignored_in(query: "QueryDict", state: "ListState") -> list[str]:
     """Return what is said of all that an address asks for and ``state`` does not hold."""
-    columns = {name for name in ",".join(query.getlist("columns")).split(",") if name}
     is_ignored = {
         **{name: query.get(name, "") not in {"", getattr(state, name)} for name in ("view", "letter", "sort")},
         **{name: bool(query.get(name)) and not getattr(state, name) for name in ("profile", "role")},
-        "columns": not columns <= set(state.columns),
+        "columns": not columns_named(query) <= {*MORE_COLUMNS, ALL_COLUMNS},
     }
     return [words for name, words in _IGNORED.items() if is_ignored[name]]

@@ -27,7 +27,7 @@ from orgs.permissions import Permission
 from orgs.views.meanwhile import FIELD, as_read, carry
 
 from .gates import for_those_who_act_on_several
-from .user_list import read_id
+from .user_list_state import read_id
 from .user_list_words import SEVERAL_LABELS
 from .users import back_of
 

@@ -159,7 +159,8 @@ def role_path(user: User) -> list[Role]:
 
 def changes_of(user: User, *, limit: int) -> "list[AuditEvent]":
     """Return what was changed on an account, the latest first."""
-    return list(AuditEvent.objects.filter(about=user, action__startswith="user.").order_by("-id")[:limit])
+    changes = AuditEvent.objects.filter(about=user, action__startswith="user.")
+    return list(changes.order_by("-created_at", "-id")[:limit])
 
 
 def _acts(request: "PortalRequest", user: User, *, at: "datetime") -> set[str]:

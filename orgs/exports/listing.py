@@ -1,7 +1,7 @@
 """A list that can be downloaded: which rows, in which order, in which formats."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Max, TextChoices
@@ -61,8 +61,11 @@ class Listing:
     def up_to_now(self) -> "Listing":
         """Return the list without the rows that are written from now on."""
         newest = self.querysets[0].model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
-        fixed = tuple(queryset.filter(pk__lte=newest) for queryset in self.querysets)
-        return Listing(self.what, self.slug, fixed, self.order, self.writers)
+        return replace(self, querysets=tuple(queryset.filter(pk__lte=newest) for queryset in self.querysets))
+
+    def read_from(self, database: str) -> "Listing":
+        """Return the list as it stands in another database of the settings."""
+        return replace(self, querysets=tuple(queryset.using(database) for queryset in self.querysets))
 
     def batches(self, export_format: ExportFormat) -> Iterator[list[tuple[Any, ...]]]:
         """Yield what ``export_format`` wants of the rows, oldest first."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orgs.audit import AuditAction, record
+from orgs.replicas import database_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,10 +30,12 @@ def export_list(
     """Record the download of a list, and return its file in parts. Rows that are written meanwhile are not in it.
 
     The row of the trail stands before any part can be had; ``narrowed_by`` is what it says of the list's filters.
-    ``watch`` is told of each batch how many rows it holds.
+    ``watch`` is told of each batch how many rows it holds. The rows are read from a replica that has them all, or from
+    the primary.
     """
     fixed = listing.up_to_now()
     record_export(listing.what, export_format, organization=organization, origin=origin, narrowed_by=narrowed_by, at=at)
+    fixed = fixed.read_from(database_to_read())
     batches = watched(fixed.batches(export_format), watch=watch, size=len)
     return fixed.writers[export_format].write(batches)
 

@@ -90,7 +90,6 @@ class SettingsChangedMeanwhile(Exception):  # noqa: N818  # said as a page says 
         super().__init__(f"{settings.modified_by_name} changed this page meanwhile.")
 
 
-@transaction.atomic
 def save_session_settings(
     organization: Organization,
     *,
@@ -105,6 +104,22 @@ def save_session_settings(
     is written.
     """
     at = at or timezone.now()
+    refuse_unless_savable(origin, organization)
+    before = settings_values(SessionSettings.objects.get(organization=organization))
+    if _has_other_limits(before, changes):
+        # However many have fallen, each batch is a transaction of its own here, and few are left for that of the save.
+        tell_limits_changing(organization, origin=origin, at=at)
+    return _save(organization, changes, version=version, origin=origin, at=at)
+
+
+def _has_other_limits(before: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+    return any(changes.get(name, before[name]) != before[name] for name in LIMITS)
+
+
+@transaction.atomic
+def _save(
+    organization: Organization, changes: SettingsChanges, *, version: int, origin: "Origin", at: datetime
+) -> SessionSettings:
     organization = lock_organization(organization.pk)
     refuse_unless_savable(origin, organization)
     settings = SessionSettings.objects.get(organization=organization)
@@ -114,7 +129,7 @@ def save_session_settings(
     after: dict[str, Any] = {**before, **changes}
     if after == before:
         return settings
-    if any(after[name] != before[name] for name in LIMITS):
+    if _has_other_limits(before, after):
         # A longer limit brings back nobody whom the old one had signed out already.
         tell_limits_changing(organization, origin=origin, at=at)
     for name in SETTINGS:

@@ -84,7 +84,8 @@ def narrowed(organization: "Organization", form: TrailFilterForm, people: Person
     """Return the rows that are asked for, as one queryset or, of a person in several roles, one for each."""
     asked = {name: form.chosen[name] for name in ("section", "action") if name in form.chosen}
     events = events_of(organization, **asked, **form.between("created_at"))
-    if people.is_open:
+    # A kind of another section: nobody looks through all of either for what is in both.
+    if people.is_open or (len(asked) > 1 and asked["action"] not in actions_in(asked["section"])):
         return [events.none()]
     if people.person is None:
         return [events]

@@ -17,6 +17,7 @@ from portal.form_mark import FIELD_NAME, mark_of
 
 if TYPE_CHECKING:
     from django.forms import BaseForm
+    from django.http import HttpRequest
     from django.template import RequestContext
     from django.utils.safestring import SafeString
 
@@ -33,10 +34,21 @@ def form_token(context: "RequestContext") -> "SafeString | str":
         return ""
     return format_html(
         '<input type="hidden" name="csrfmiddlewaretoken" value="{}"><input type="hidden" name="{}" value="{}">',
-        get_token(request),
+        _token_of(request),
         FIELD_NAME,
         mark_of(request),
     )
+
+
+def _token_of(request: "HttpRequest") -> str:
+    """Return the CSRF token, masked once for all the forms of a page: a mask asks the system 32 times for random."""
+    secret, token = request.META.get("portal.csrf_token", ("", ""))
+    # The secret is another one where somebody else has signed in since.
+    if not secret or secret != request.META.get("CSRF_COOKIE"):
+        token = get_token(request)
+        request.META["portal.csrf_token"] = request.META["CSRF_COOKIE"], token
+    masked: str = token
+    return masked
 
 
 @register.inclusion_tag("includes/not_saved.html")

@@ -335,7 +335,7 @@ def test_session_from_which_someone_has_just_started_waits_for_the_next_sweep(
     limits(acme, idle_minutes=15)
     age(visit.parent, created=HOUR, active=20 * MINUTE, at=at)
     # As it looks to a sweep that looked up who belongs together a moment before the start.
-    monkeypatch.setattr(expiry, "_with_relatives", set)
+    monkeypatch.setattr(expiry, "with_relatives", set)
 
     closed = end_fallen([visit.parent.pk], origin=AUTOMATED, at=at)
 

@@ -630,8 +630,8 @@ def test_setup_page_asks_the_same_few_queries_and_pages(
     with captured_queries() as queries:
         page = client.get(GRANTS)
 
-    # Who is it; support organizations; grants with their users; policy.
-    assert len(queries) == 4
+    # Who is it; support organizations; where the walk ends; grants with their users; policy.
+    assert len(queries) == 5
     assert len(rows_of(page)) == min(rows + 1, 50)
     links = re.findall(r'href="([^"]*)" rel="next"', html_of(page))
     assert [rows_of(client.get(url))[0].split()[0] for url in links] == (["Test"] if rows == 50 else [])

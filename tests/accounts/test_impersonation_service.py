@@ -646,7 +646,7 @@ def test_all_visits_of_an_organization_end_with_what_they_rest_on(
     assert Session.objects.filter(ended_at=None, parent=None).count() == 2
     assert AuditEvent.objects.filter(action="impersonation.ended").count() == 2
     # The rule is asked of all in one; locks, ends and the trail are as many for two as for a hundred.
-    assert len(queries) == 9
+    assert len(queries) == 7
 
 
 def test_visits_of_another_organization_go_on(start: Start, grace: User, stranger: User) -> None:

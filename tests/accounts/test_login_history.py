@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Login, User
@@ -13,7 +12,6 @@ from orgs.audit import AuditAction, record
 from orgs.http import Origin
 from orgs.models import Organization
 from orgs.months import months_before
-from orgs.paging import keyset_page
 from tests.orgs.reading import main_of, rows_of, words
 from tests.queries import captured_queries
 
@@ -287,67 +285,6 @@ def test_login_history_asks_the_same_few_queries(
 
     # Who it is, and the rows; whom a name means; and the rows as Delegate User beside those as User.
     assert len(asked) == queries
-
-
-@pytest.mark.parametrize(
-    ("query", "indexes"),
-    [
-        ({}, ["login_by_organization"]),
-        ({"person": "grace@acme.example"}, ["login_by_user", "login_by_delegate_user"]),
-        ({"start": "2026-01-01", "end": "2026-03-01"}, ["login_by_organization"]),
-    ],
-)
-def test_every_page_comes_from_an_index_in_its_order(
-    acme: Organization, grace: User, ada: User, query: dict[str, str], indexes: list[str]
-) -> None:
-    people = [User(organization=acme, profile=ada.profile, username=f"p{i}@acme.example") for i in range(40)]
-    User.objects.bulk_create(people)
-    at = timezone.now()
-    Login.objects.bulk_create(
-        Login(user=user, organization=acme, created_at=at - i * DAY / 24, delegate_user=ada if i % 5 else grace)
-        for i in range(50)
-        for user in [*people, grace, ada]
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {Login._meta.db_table}")
-    since = months_before(at, 6)
-
-    plans = []
-    for rows in narrowed(acme, LoginHistoryForm(query)):
-        with captured_queries() as asked:
-            first = keyset_page(rows.filter(created_at__gte=since), order=("created_at", "id"), descending=True, size=5)
-            keyset_page(
-                rows.filter(created_at__gte=since),
-                order=("created_at", "id"),
-                descending=True,
-                size=5,
-                cursor=first.next_cursor or "",
-            )
-        plans.append([plan_of(sql) for sql in asked])
-
-    assert len(plans) == len(indexes)
-    for index, found in zip(indexes, plans, strict=True):
-        for plan in found:
-            assert index in plan
-            assert "SORT" not in plan.upper()
-            assert "TEMP B-TREE" not in plan.upper()
-
-
-def plan_of(sql: str) -> str:
-    """Return how the database goes about a statement that was captured."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            # Captured statements hold their values unquoted there; times are the only text in these.
-            cursor.execute(f"EXPLAIN QUERY PLAN {quoted(sql)}")
-        else:
-            cursor.execute(f"EXPLAIN {sql}")
-        return "\n".join(str(row) for row in cursor.fetchall())
-
-
-def quoted(sql: str) -> str:
-    import re  # noqa: PLC0415
-
-    return re.sub(r"(?<!')(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)(?!')", r"'\1'", sql)
 
 
 # --- one's own -------------------------------------------------------------------------------------------------------

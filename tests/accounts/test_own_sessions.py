@@ -222,7 +222,7 @@ def test_page_costs_the_same_at_any_length(others: int, client: PortalClient, gr
     with captured_queries() as queries:
         client.get(URL)
 
-    assert len(queries) == 6
+    assert len(queries) == 7
 
 
 def test_settings_lead_there(client: PortalClient) -> None:

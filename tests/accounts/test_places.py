@@ -108,6 +108,7 @@ def warnings_of(page: str) -> list[str]:
             ],
         ),
         ("sort=bogus", ["There is no such order as this address asks for. The list is sorted by name."]),
+        ("columns=all", []),
         ("columns=email,bogus", ["There is no such column as this address asks for."]),
     ],
 )

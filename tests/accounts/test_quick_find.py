@@ -67,7 +67,7 @@ def test_five_users_are_shown_and_whether_there_are_more(
 @pytest.mark.usefixtures("grace")
 def test_a_delegate_finds_those_in_reach_alone(barbara: User, rosalind: User) -> None:
     assert found(barbara, "r") == ([], False, "")
-    assert found(barbara, "ra") == ([str(rosalind)], False, "/setup/users/?q=ra")
+    assert found(barbara, "ro") == ([str(rosalind)], False, "/setup/users/?q=ro")
 
 
 def test_who_sees_no_users_finds_none(grace: User, ada: User) -> None:
@@ -79,7 +79,11 @@ def test_who_sees_no_users_finds_none(grace: User, ada: User) -> None:
     assert (users, asked, ada.first_name) == (NOBODY, [], "Ada")
 
 
-@pytest.mark.parametrize(("name", "count"), [("audrey", 1), ("barbara", 2)])
+# SQLite asks its table whether it helps.
+ASKED = 3 if connection.vendor == "sqlite" else 2
+
+
+@pytest.mark.parametrize(("name", "count"), [("audrey", ASKED), ("barbara", ASKED + 1)])
 def test_as_many_are_asked_however_many_there_are(
     name: str, count: int, make: "Make", request: pytest.FixtureRequest
 ) -> None:
@@ -116,7 +120,7 @@ def test_the_index_of_names_answers_in_the_order_that_is_shown(audrey: User) -> 
     with connection.cursor() as cursor:
         if is_postgresql:
             cursor.execute("ANALYZE accounts_user")
-        cursor.execute(f"EXPLAIN {'(COSTS OFF)' if is_postgresql else 'QUERY PLAN'} {asked[0]}")
+        cursor.execute(f"EXPLAIN {'(COSTS OFF)' if is_postgresql else 'QUERY PLAN'} {asked[-1]}")
         plan = " | ".join(str(row[-1]) for row in cursor.fetchall())
 
     assert ("user_by_name" in plan, "Sort" in plan or "TEMP B-TREE" in plan) == (True, False), plan

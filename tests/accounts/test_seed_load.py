@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from accounts.models import Impersonation, Login, LoginAccessGrant, Session, StandardProfile, User
-from accounts.services import load
+from accounts.services import bulk, load
 from accounts.services.load import name_of
 from orgs.audit import AuditAction
 from orgs.models import AuditEvent, LoginAccessPolicy, Organization
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from accounts.testing import PortalClient
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.vendor]
 
 EVERYTHING = {"users": 60, "sessions": 70, "logins": 65, "grants": 20, "visits": 12, "open_visits": 5, "events": 140}
 
@@ -102,6 +103,25 @@ def test_sessions_and_visits_are_what_the_portal_takes_for_its_own(anonymous: "P
     assert "you are logged in as" not in pages[0].content.decode()
     assert pages[1].context["impersonation"].pk == visit.pk
     assert (visit.session.parent_id, visit.session.user) == (visit.actor_session_id, visit.target)
+
+
+def test_many_users_have_all_their_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "MANY", 10)
+    seed(users=9)
+    seed(users=30)
+
+    people = User.objects.filter(organization__name="Load")
+    found = {part: people.searched_for(part).count() for part in ("nochdo", "kardsw", "nowhere")}
+    triggers = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'accounts_usersearch%%'"
+    indexes = "SELECT COUNT(*) FROM pg_indexes WHERE indexname = 'user_search'"
+    with connection.cursor() as cursor:
+        cursor.execute(indexes if connection.vendor == "postgresql" else triggers)
+        kept_by = cursor.fetchone()
+        there = set(connection.introspection.get_constraints(cursor, User._meta.db_table))
+
+    assert found == {"nochdo": 1, "kardsw": 1, "nowhere": 0}
+    assert kept_by == ((1,) if connection.vendor == "postgresql" else (3,))
+    assert {index.name for index in User._meta.indexes} <= there
 
 
 def test_events_stand_in_the_order_of_their_times() -> None:

@@ -192,8 +192,8 @@ def test_preview_asks_the_same_few_queries_of_many(busy: None, ada: User, alan: 
     with captured_queries() as queries:
         preview_several(UserAct.DEACTIVATE, many, origin=origin_of(ada))
 
-    # Whether an administrator is left; their sessions; what is worn from these.
-    assert len(queries) == 3
+    # The profiles of administrators; whether one is left; their sessions; what is worn from these.
+    assert len(queries) == 4
 
 
 # --- what is done ------------------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.enums import EndCause
+from accounts.enums import EndCause, SessionEnd
 from accounts.keys import hash_key
 from accounts.models import Impersonation, Session, User
+from accounts.services import batches
 from accounts.services.sessions import close_visits, end_session, end_sessions, end_sessions_of, lock_sessions
+from accounts.services.users import deactivate_user
 from accounts.testing import PortalClient
 from orgs.http import Origin
 from orgs.models import AuditEvent, Organization
@@ -202,6 +204,30 @@ def test_ending_a_persons_sessions_costs_the_same_beside_many_others(
         end_sessions_of(ada, as_actor=EndCause.ACTOR_DEACTIVATED, origin=Origin())
 
     assert len(queries) == 8
+
+
+@pytest.mark.parametrize("size", [1, 2, 500])
+def test_ending_a_persons_sessions_in_batches_ends_each_with_its_own_end(
+    scene: Scene, ada: User, alan: User, client_of: ClientOf, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ada is let out: one of her sessions had fallen idle, from another she is logged in as Grace."""
+    monkeypatch.setattr(batches, "BATCH", size)
+    other = row_of(client_of(ada))
+    at = timezone.now() + timedelta(minutes=30)
+    idle = at - timedelta(minutes=10)
+    Session.objects.filter(pk=scene.of_ada.pk).update(last_active_at=idle - timedelta(hours=2))
+
+    deactivate_user(ada, origin=Origin(user=alan, actor=alan), at=at)
+
+    ended = {row.pk: (row.ended_at, row.end_cause) for row in Session.objects.exclude(ended_at=None)}
+    assert ended == {
+        scene.of_ada.pk: (idle, SessionEnd.IDLE),
+        scene.of_ada_worn_from.pk: (at, SessionEnd.DEACTIVATED),
+        scene.as_grace_by_ada.pk: (at, None),
+        other.pk: (at, SessionEnd.DEACTIVATED),
+    }
+    assert causes() == {"Ada Lovelace": EndCause.ACTOR_DEACTIVATED, "Alan Turing": ""}
+    assert AuditEvent.objects.filter(action="impersonation.ended").count() == 1
 
 
 def test_locking_reads_live_sessions_in_order_with_their_visits(scene: Scene) -> None:

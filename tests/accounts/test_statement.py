@@ -7,9 +7,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts import facts, identity
-from accounts.identity import identify, open_visits
-from accounts.models import DelegatedGroup, LoginAccessGrant, Profile, Session, User
-from accounts.services.visits import VisitsOf
+from accounts.identity import identify, live_sessions
+from accounts.models import Profile, Session, User
 from accounts.statement import Columns, column_of, fields_of, instance_of, prepared_cursor, relate, table_of
 from tests.queries import captured_queries
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from accounts.testing import PortalClient
-    from orgs.models import Organization
 
 # psycopg remembers how it converted a statement of up to this many characters (psycopg._queries); of a longer one it
 # works that out again on every request.
@@ -63,22 +61,12 @@ def test_target_statement_is_short_enough_to_be_remembered(ada: User, texts: "di
     assert 1000 < len(texts["target"]) <= REMEMBERED
 
 
-@pytest.mark.parametrize("what", ["organization", "person", "grant", "group"])
-def test_statement_of_running_visits_is_the_identity_statement(
-    ada: User, acme: "Organization", texts: "dict[str, str]", what: str
-) -> None:
-    visits = {
-        "organization": VisitsOf.organization(acme),
-        "person": VisitsOf.person(ada),
-        "grant": VisitsOf.grant(LoginAccessGrant(pk=1)),
-        "group": VisitsOf.group(DelegatedGroup(pk=1)),
-    }[what]
+def test_statement_of_many_sessions_is_the_identity_statement(db: None, texts: "dict[str, str]") -> None:
     identify("a key that nobody has")
     begins = texts["identity"].removesuffix("s.key_hash = %(key_hash)s")
 
-    assert open_visits(visits.where, visits.parameters) == []
-    assert texts["identity"].startswith(begins)
-    assert texts["identity"].endswith(f"{visits.where} ORDER BY s.id")
+    assert live_sessions([1, 2]) == []
+    assert texts["identity"] == f"{begins}s.ended_at IS NULL AND s.id IN (%(id0)s, %(id1)s) ORDER BY s.id"
 
 
 @pytest.mark.postgres

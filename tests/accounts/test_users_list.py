@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from accounts.models import DelegatedGroup, LoginAccessGrant, Profile, Role, User
-from accounts.views.user_list import ListState, clean_text
+from accounts.views.user_list_state import ListState, clean_text
 from accounts.views.user_list_words import COUNTED
 from orgs.editions import Edition
 from orgs.http import PATH_LENGTH
@@ -101,7 +101,7 @@ def test_more_columns_are_shown_where_the_address_asks_for_them(
     User.objects.filter(pk=grace.pk).update(modified_at=datetime(2026, 4, 2, 12, tzinfo=UTC))
     client = client_of(ada)
 
-    page = client.get(USERS, {"columns": ["modified", "email", "created", "password"], "q": "e"})
+    page = client.get(USERS, {"columns": ["modified", "email", "created", "password"], "q": "acme"})
 
     def cells(name: str) -> list[str]:
         return [words_of(cell) for cell in re.findall(r"<td [^>]*>(.*?)</td>", row_of(page, name), re.DOTALL)][-3:]
@@ -109,7 +109,7 @@ def test_more_columns_are_shown_where_the_address_asks_for_them(
     assert cells("Grace Hopper") == ["grace@acme.example", "2026-03-01", "2026-04-02"]
     assert cells("Dennis Ritchie") == ["dennis@acme.example", "2026-03-01", "Never"]
     assert re.findall(r'<th scope="col">([^<]*)</th>', html_of(page))[-3:] == ["E-mail", "Created", "Last Modified"]
-    assert link_to(page, "Active") == "/setup/users/?view=active&q=e&columns=email,created,modified"
+    assert link_to(page, "Active") == "/setup/users/?view=active&q=acme&columns=all"
     assert html_of(page).count(' checked hx-get="/setup/users/"') == 3
 
 
@@ -380,20 +380,36 @@ def test_heads_of_columns_turn_the_order_around(client_of: "ClientOf", people: l
 
 def test_state_stays_in_every_link(client_of: "ClientOf", people: list[User], profiles: "Profiles") -> None:
     standard_user = str(profiles["Standard User"].pk)
-    asked = {"view": "active", "letter": "G", "q": "o", "profile": standard_user, "sort": "-alias"}
+    asked = {"view": "active", "letter": "G", "q": "h", "profile": standard_user, "sort": "-alias"}
 
     response = client_of(people[0]).get(USERS, asked)
 
     profile = f"profile={standard_user}"
-    assert link_to(response, "Frozen") == f"/setup/users/?view=frozen&q=o&{profile}&sort=-alias"
-    assert link_to(response, "B") == f"/setup/users/?view=active&letter=B&q=o&{profile}&sort=-alias"
-    assert link_to(response, "Username") == f"/setup/users/?view=active&letter=G&q=o&{profile}&sort=username"
+    assert link_to(response, "Frozen") == f"/setup/users/?view=frozen&q=h&{profile}&sort=-alias"
+    assert link_to(response, "B") == f"/setup/users/?view=active&letter=B&q=h&{profile}&sort=-alias"
+    assert link_to(response, "Username") == f"/setup/users/?view=active&letter=G&q=h&{profile}&sort=username"
 
 
-@pytest.mark.parametrize(("count", "words"), [(0, "1 user"), (2, "3 users"), (COUNTED, "More than 1,000 users")])
+@pytest.mark.parametrize(
+    ("count", "about", "words"),
+    [
+        (0, 5000, "1 user"),
+        (2, 5000, "3 users"),
+        (COUNTED, None, "More than 1,000 users"),
+        (COUNTED, 900, "More than 1,000 users"),
+        (COUNTED, 12_000, "About 12,000 users"),
+    ],
+)
 def test_users_are_counted_as_far_as_that_is_cheap(
-    client_of: "ClientOf", ada: User, acme: "Organization", count: int, words: str
+    monkeypatch: pytest.MonkeyPatch,
+    client_of: "ClientOf",
+    ada: User,
+    acme: "Organization",
+    count: int,
+    about: int | None,
+    words: str,
 ) -> None:
+    monkeypatch.setattr("accounts.views.user_list.estimate", lambda _: about)
     people = [
         User(organization=acme, profile=ada.profile, username=f"u{number}@acme.example", last_name=f"Person {number}")
         for number in range(count)
@@ -434,8 +450,8 @@ def test_list_of_a_delegate_asks_the_same_few_queries_however_many_rows(
         response = client.get(USERS)
 
     assert len(names_in(response)) == rows
-    # Those of an administrator, and her groups: all of them, and those with login access.
-    assert len(queries) == 9
+    # Those of an administrator, and her groups: all of them, and those with login access. And where the walk ends.
+    assert len(queries) == 10
 
 
 @pytest.mark.parametrize("rows", [1, 3, 50])
@@ -831,6 +847,8 @@ def test_way_back_is_the_list_alone_and_what_is_asked_for_comes_first(
         ("q=ada&cursor=x", "/setup/users/?q=ada&cursor=x"),
         ("columns=modified&columns=email&columns=x", "/setup/users/?columns=email,modified"),
         ("columns=created,email,", "/setup/users/?columns=email,created"),
+        ("columns=modified,email,created", "/setup/users/?columns=all"),
+        ("columns=all&columns=x", "/setup/users/?columns=all"),
         (f"q=ada&cursor={'x' * PATH_LENGTH}", "/setup/users/?q=ada"),
         (f"q={'ж' * 100}", "/setup/users/"),
     ],

@@ -102,7 +102,7 @@ def inside(any_user_login: Organization, ada: User, hedy: User, browser: "Browse
     client = browser()
     client.login_as(hedy, actor=ada)
     client.raise_request_exception = False
-    client.get("/healthz")
+    client.get("/probe/see/")
     return client
 
 

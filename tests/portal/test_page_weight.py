@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import Impersonation, LoginAccessGrant, Session, User
 from accounts.services.activity import record_refused
 from accounts.testing import PortalClient
-from accounts.views.user_list import MORE_COLUMNS
+from accounts.views.user_list_state import MORE_COLUMNS
 from orgs.editions import Edition
 from orgs.models import LoginAccessPolicy, Organization, OrganizationKind
 from orgs.permissions import Permission, RefusedInside

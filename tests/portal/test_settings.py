@@ -1,5 +1,6 @@
 """What production refuses to start with: each in a process of its own, with an environment of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -30,8 +31,18 @@ def start(code: str, **environment: str) -> tuple[int, str]:
     return result.returncode, (result.stderr if result.returncode else result.stdout).strip().splitlines()[-1]
 
 
-def test_production_starts_with_a_secret_and_its_hosts() -> None:
-    assert start(SERVE, **PRODUCTION) == (0, "serves")
+def test_production_starts_with_a_secret_its_hosts_and_its_static_files(tmp_path: Path) -> None:
+    (tmp_path / "staticfiles.json").write_text('{"version": "1.1", "paths": {"one.css": "one.0.css"}, "hash": "0"}')
+
+    assert start(SERVE, **PRODUCTION, STATIC_ROOT=str(tmp_path)) == (0, "serves")
+
+
+def test_production_refuses_to_start_without_its_static_files(tmp_path: Path) -> None:
+    status, words = start(SERVE, **PRODUCTION, STATIC_ROOT=str(tmp_path))
+
+    assert status == 1
+    assert words.startswith(f"{REFUSED}: Static files are not collected: {tmp_path} has no staticfiles.json")
+    assert "Run manage.py collectstatic" in words
 
 
 @pytest.mark.parametrize("secret", [None, "", "x" * 31], ids=["no secret", "empty", "short"])
@@ -94,3 +105,67 @@ def test_statements_are_prepared_unless_switched_off(prepared: dict[str, str], e
     )
 
     assert start(code, **PRODUCTION, DATABASE_URL="postgres://nobody@127.0.0.1/portal", **prepared) == (0, expected)
+
+
+POSTGRES = "postgres://nobody@127.0.0.1/portal"
+POOL = {"min_size": 1, "timeout": 2, "reconnect_timeout": 1}
+WAITS = {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 30_000}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"DATABASE_URL": POSTGRES}, [60, {**WAITS, "prepare_threshold": 0}]),
+        (
+            {"DATABASE_URL": f"{POSTGRES}?sslmode=verify-full&connect_timeout=9", "PREPARED_STATEMENTS": "false"},
+            [60, {**WAITS, "connect_timeout": 9, "sslmode": "verify-full"}],
+        ),
+        (
+            {"DATABASE_URL": POSTGRES, "DATABASE_POOL": "4"},
+            [0, {**WAITS, "prepare_threshold": 0, "pool": POOL | {"max_size": 4}}],
+        ),
+    ],
+    ids=["default", "of the address", "pool"],
+)
+def test_environment_makes_the_connection(environment: dict[str, str], expected: list[object]) -> None:
+    code = (
+        "import json; from django.conf import settings; found = settings.DATABASES['default']; "
+        "print(json.dumps([found['CONN_MAX_AGE'], found['OPTIONS']]))"
+    )
+    status, said = start(code, **PRODUCTION, **environment)
+
+    assert (status, json.loads(said)) == (0, expected)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("redis://cache:6379/0", ["redis://cache:6379/0", 0.25, 0.25]),
+        ("rediss://cache:6379/0?socket_timeout=0.5", ["rediss://cache:6379/0", 0.25, 0.5]),
+    ],
+)
+def test_cache_is_not_waited_for(address: str, expected: list[object]) -> None:
+    code = (
+        "import json; from django.conf import settings; found = settings.CACHES['shared']; waits = found['OPTIONS']; "
+        "print(json.dumps([found['LOCATION'], waits['socket_connect_timeout'], waits['socket_timeout']]))"
+    )
+    status, said = start(code, **PRODUCTION, CACHE_URL=address)
+
+    assert (status, json.loads(said)) == (0, expected)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [(PRODUCTION, "json"), ({"DEBUG": "true"}, "line"), (PRODUCTION | {"LOG_FORMAT": "line"}, "line")],
+    ids=["production", "development", "asked for"],
+)
+def test_production_logs_json(environment: dict[str, str], expected: str) -> None:
+    code = "from django.conf import settings; print(settings.LOGGING['handlers']['console']['formatter'])"
+
+    assert start(code, **environment) == (0, expected)
+
+
+def test_log_format_that_is_unknown_is_refused() -> None:
+    status, said = start(SERVE, **PRODUCTION, LOG_FORMAT="xml")
+
+    assert (status, "xml" in said) == (1, True)

@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.middleware.csrf import rotate_token
 from django.template import Context, RequestContext, Template
 from django.utils import timezone
 
@@ -147,6 +148,19 @@ def test_form_token_says_who_the_page_was_opened_as(rf: "RequestFactory", ada: "
 
     assert rendered.startswith('<input type="hidden" name="csrfmiddlewaretoken" value="')
     assert rendered.endswith(f'<input type="hidden" name="opened_as" value="{mark_of(request)}">')
+
+
+def test_forms_of_one_page_share_a_token_until_somebody_else_signs_in(rf: "RequestFactory", ada: "User") -> None:
+    request = opened_as(rf.get("/"), ada)
+    first, second = FORM.render(RequestContext(request)), FORM.render(RequestContext(request))
+    secret = request.META["CSRF_COOKIE"]
+
+    rotate_token(request)
+    third = FORM.render(RequestContext(request))
+
+    assert first == second
+    assert first != third
+    assert request.META["CSRF_COOKIE"] != secret
 
 
 def test_form_token_needs_a_request() -> None:

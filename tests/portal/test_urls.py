@@ -93,6 +93,8 @@ CONSOLE = (302, *(403,) * 7)
 ACCESS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "healthz": (ALL, NO_POST_AT_ALL),
     "readyz": (ALL, NO_POST_AT_ALL),
+    # Without its token.
+    "metrics": ((404,) * 8, NO_POST_AT_ALL),
     # Signing in and out, passwords
     "account_login": ((200, 302, 302, 302, 302, 302, 302, 403), (200, 302, 302, 302, 302, 302, 302, 403)),
     "account_login_elsewhere": ((302,) * 8, (302,) * 8),
@@ -223,6 +225,7 @@ OPEN = {
     "admin:logout",
     "healthz",
     "logout",
+    "metrics",
     "readyz",
     "user_login_as",
 }
@@ -439,6 +442,7 @@ NOT_FOR_GUESTS = ((200, 403, 200), (422, 403, 403))
 INSIDE: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = dict.fromkeys(CONSOLE_PAGES, NEVER_INSIDE) | {
     "healthz": PAGE_INSIDE,
     "readyz": PAGE_INSIDE,
+    "metrics": ((404,) * 3, (405, 405, 403)),
     "account_login": NEVER_INSIDE,
     "account_login_elsewhere": ((302, 302, 302), (302, 302, 403)),
     "admin:login": ((302, 302, 302), (302, 302, 403)),

@@ -213,7 +213,11 @@ def test_quick_find_takes_what_no_database_would(client_of: "ClientOf", ada: "Us
     assert (response.status_code, f"/setup/users/{grace.pk}/" in response.content.decode()) == (200, True)
 
 
-@pytest.mark.parametrize(("typed", "count"), [("", 7), ("g", 1), ("gr", 2)])
+# SQLite asks its table of words first whether it helps.
+SEARCHES = 4 if connection.vendor == "sqlite" else 3
+
+
+@pytest.mark.parametrize(("typed", "count"), [("", 7), ("g", 1), ("gr", SEARCHES)])
 def test_setup_home_asks_few_queries(client_of: "ClientOf", ada: "User", typed: str, count: int) -> None:
     client = client_of(ada)
     client.get("/setup/")

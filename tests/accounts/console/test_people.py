@@ -111,9 +111,32 @@ def test_list_turns_pages(acme: Organization, support: Organization, sam: User, 
         user = UserFactory.create(organization=acme, profile=profile, first_name="", last_name=f"Person {number:02}")
         LoginAccessGrantFactory.create(user=user, support_organization=support)
 
-    second = rows_of(client_of(sam).get(to("accounts_user_changelist"), {"p": "2"}))
+    client, address = client_of(sam), to("accounts_user_changelist")
+    first = client.get(address)
+    second = client.get(f"{address}{first.context['cl'].next_url}")
+    back = client.get(f"{address}{second.context['cl'].previous_url}")
 
-    assert [row[0] for row in second] == ["Person 50"]
+    names = [[row[0] for row in rows_of(page)] for page in (first, second, back)]
+    assert names == [[f"Person {number:02}" for number in range(50)], ["Person 50"], names[0]]
+    assert ['rel="next"' in html_of(page) for page in (first, second)] == [True, False]
+
+
+def test_rows_are_counted_as_far_as_that_is_cheap(
+    monkeypatch: pytest.MonkeyPatch, joan: User, grace: User, support: Organization, sam: User, client_of: "ClientOf"
+) -> None:
+    LoginAccessGrantFactory.create(user=grace, support_organization=support)
+    client, address = client_of(sam), to("accounts_user_changelist")
+
+    exact = html_of(client.get(address, {"q": "acme"}))
+    monkeypatch.setattr("orgs.console.COUNTED", 1)
+    monkeypatch.setattr("orgs.console.estimate", lambda _: None)
+    many = html_of(client.get(address, {"q": "acme"}))
+    monkeypatch.setattr("orgs.console.estimate", lambda _: 1900)
+    about = html_of(client.get(address, {"q": "acme"}))
+
+    assert ("2 found." in exact, "2 users" in exact) == (True, True)
+    assert ("more than 1 found." in many, "more than 1 users" in many) == (True, True)
+    assert ("about 1,900 found." in about, "about 1,900 users" in about) == (True, True)
 
 
 def test_page_shows_a_person_who_is_there_and_login(joan: User, grace: User, sam: User, client_of: "ClientOf") -> None:
