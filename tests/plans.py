@@ -27,8 +27,8 @@ def plans_of(ask: Callable[[], object], *, table: str) -> list[str]:
     """Return the plan of each query of rows of ``table`` that ``ask`` makes; what it looks up beside them is none."""
     with captured_statements() as statements:
         ask()
-    # The identity statement gives its tables names of its own.
-    of_rows = re.compile(rf'FROM "{table}"(?! [a-z])')
+    # The identity statement gives its tables names of its own, and what only explains a query reads no row.
+    of_rows = re.compile(rf'^(?!EXPLAIN ).*FROM "{table}"(?! [a-z])', re.DOTALL)
     return [plan_of(*statement) for statement in statements if of_rows.search(_without_parentheses(statement[0]))]
 
 
