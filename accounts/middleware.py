@@ -320,13 +320,25 @@ def page_before(target: "User", actor: "User") -> str:
 
 
 def touch(identity: "Identity", *, at: datetime) -> None:
-    """Write down that someone is active, once a minute at most; inside a visit it counts for both sessions."""
-    if identity.is_touch_due(at):
-        # One row, one statement: two in one might lock them in the other order than whoever ends both.
-        for row in filter(None, (identity.session, identity.parent)):
-            Session.objects.live().filter(pk=row.pk).update(last_active_at=at)
-            # The page tells when it falls idle now.
-            row.last_active_at = at
+    """Write down that someone is active, once a minute at most; inside a visit it counts for both sessions.
+
+    The first use of a worn key also settles which of a double click's two stands: the other half may have come between
+    the question who is there and this, and would leave a browser that is inside with a key that opens nothing.
+    """
+    if not identity.is_touch_due(at):
+        return
+    session, parent = identity.session, identity.parent
+    is_first_use = parent is not None and session.last_active_at is None
+    # The page tells when it falls idle now.
+    session.last_active_at = at
+    # One row, one statement: two in one might lock them in the other order than whoever ends both.
+    settled = {"key_hash": session.key_hash} if is_first_use else {}
+    Session.objects.live().filter(pk=session.pk).update(last_active_at=at, **settled)
+    if parent is not None:
+        parent.last_active_at = at
+        settled = {"return_hash": parent.return_hash} if is_first_use else {}
+        # Left meanwhile, it has a key again, and nowhere to return to.
+        Session.objects.live().filter(pk=parent.pk, key_hash=None).update(last_active_at=at, **settled)
 
 
 def is_htmx(request: "HttpRequest") -> bool:

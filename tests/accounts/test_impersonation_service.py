@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.enums import Access, Basis, EndCause, LoginStatus, LoginType, Refusal, SessionType
 from accounts.identity import Fault, Identity
 from accounts.keys import hash_key, new_key
+from accounts.middleware import touch
 from accounts.models import Impersonation, Login, Session, User
 from accounts.services.impersonation import (
     ImpersonationRefused,
@@ -21,6 +22,7 @@ from accounts.services.impersonation import (
     end_lost_visit,
     hand_back,
     leave_impersonation,
+    may_return,
     rejoin_impersonation,
     start_impersonation,
 )
@@ -455,6 +457,31 @@ def test_second_click_that_waited_for_the_first_lands_in_the_same_visit(start: S
 
     assert (second.impersonation, second.key == first.key) == (first.impersonation, False)
     assert [event.action for event in AuditEvent.objects.all()] == ["impersonation.started"]
+
+
+def test_key_in_use_stands_when_the_other_click_comes_while_it_is_first_used(
+    start: Start, grace: User, old_key: str
+) -> None:
+    first = start(grace)
+    identity = identity_of(first.key)
+    second = rejoin_impersonation(key=old_key, target_id=grace.pk)
+
+    touch(identity, at=timezone.now())
+
+    assert second is not None
+    assert SessionStore(second.key).identify() is None
+    assert may_return(identity_of(first.key).parent, first.return_token)
+
+
+def test_first_use_that_comes_after_the_leave_changes_nothing(start: Start, grace: User) -> None:
+    started = start(grace)
+    identity = identity_of(started.key)
+    leave_impersonation(identity_of(started.key), return_token=started.return_token, origin=Origin())
+    before = everything()
+
+    touch(identity, at=timezone.now() + MINUTE)
+
+    assert everything() == before
 
 
 NOT_A_SECOND_CLICK: dict[str, Callable[[Started], Any]] = {
