@@ -42,7 +42,7 @@ class Size:
 
 
 SIZES = {
-    "full": Size(rounds=100, requests=12, visits=2),
+    "full": Size(rounds=80, requests=12, visits=2),
     "small": Size(rounds=3, requests=5, visits=1),
 }
 

@@ -55,7 +55,7 @@ class Size:
     seconds: float
 
 
-SIZES = {"full": Size(rounds=8, seconds=1.0), "small": Size(rounds=2, seconds=0.3)}
+SIZES = {"full": Size(rounds=6, seconds=1.0), "small": Size(rounds=2, seconds=0.3)}
 
 
 class WrongAnswerError(AssertionError):
