@@ -15,12 +15,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 import orgs.converters  # noqa: F401  # registers <id:…>
 from orgs.moments import write_minute
-from orgs.paging import estimate, keyset_page
+from orgs.paging import COUNTED, estimate, keyset_page, number_in_words
 
 # Django's name for the state of the list that one came from.
 PRESERVED_FILTERS = "_changelist_filters"
-# As far as the rows of a list are counted.
-COUNTED = 1000
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,15 +49,10 @@ class ConsoleList(ChangeList):
             for cursor in (page.next_cursor, page.previous_cursor)
         )
         self.result_count = self.queryset.order_by()[: COUNTED + 1].count()
-        self.found = self._found_in_words()
+        about = estimate(self.queryset) if self.result_count > COUNTED else None
+        self.found = number_in_words(self.result_count, about)
         self.full_result_count = None
         self.show_full_result_count = self.can_show_all = self.multi_page = self.show_admin_actions = False
-
-    def _found_in_words(self) -> str:
-        if self.result_count <= COUNTED:
-            return f"{self.result_count:,}"
-        about = estimate(self.queryset)
-        return f"about {about:,}" if about is not None and about > COUNTED else f"more than {COUNTED:,}"
 
 
 class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only

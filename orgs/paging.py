@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=Model)
 
 PAGE_SIZE = 50
+# As far as the rows of a list are counted.
+COUNTED = 1000
 # Rows that a download reads at a time.
 BATCH_SIZE = 2000
 # Rows of a list that are read for a page of a search before an index is asked.
@@ -116,6 +118,16 @@ def estimate(queryset: "QuerySet[Any]") -> int | None:
         return None
     [explained] = json.loads(queryset.order_by().explain(format="json"))
     return int(float(f"{explained['Plan']['Plan Rows']:.1e}"))
+
+
+def number_in_words(count: int, about: int | None = None) -> str:
+    """Return how many rows there are, of those that were counted: one more than :data:`COUNTED` at most.
+
+    ``about`` is how many there may be, where that is known and they are more (:func:`estimate`).
+    """
+    if count <= COUNTED:
+        return f"{count:,}"
+    return f"about {about:,}" if about is not None and about > COUNTED else f"more than {COUNTED:,}"
 
 
 def cursor_behind(row: Model, *, order: tuple[str, ...], descending: bool = False) -> str:

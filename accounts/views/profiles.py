@@ -39,13 +39,13 @@ from accounts.services.profiles import (
 )
 from orgs.http import Origin
 from orgs.list_filters import ListFilterForm
-from orgs.paging import keyset_page
+from orgs.paging import COUNTED, keyset_page
 from orgs.permissions import Permission, in_order, permission_required, refused_to_guests
 from orgs.text import listed, validate_plain_text
 
 from .profile_boxes import as_ticked, groups_of_boxes, not_to_be_ticked
 from .user_list_state import ListState, read_id
-from .user_list_words import COUNTED, count_in_words
+from .user_list_words import count_in_words
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -28,11 +28,11 @@ from accounts.services.roles import (
     why_kept,
 )
 from orgs.http import Origin
-from orgs.paging import cursor_behind, keyset_page
+from orgs.paging import COUNTED, cursor_behind, keyset_page
 from orgs.permissions import Permission, permission_required, refused_to_guests
 
 from .user_list_state import ListState, read_id
-from .user_list_words import COUNTED, count_in_words
+from .user_list_words import count_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,12 +25,12 @@ from accounts.services.impersonation import help_for
 from accounts.services.users import SEVERAL, UserAct, refusal_of, refusal_to_all
 from orgs.editions import Feature
 from orgs.http import Origin
-from orgs.paging import Page, Walk, count_found, estimate, keyset_page
+from orgs.paging import COUNTED, Page, Walk, count_found, estimate, keyset_page
 from orgs.permissions import Permission
 
 from .gates import for_those_who_see_users
 from .user_list_state import LETTERS, MORE_COLUMNS, SORTS, VIEWS, ListState
-from .user_list_words import COUNTED, SEVERAL_LABELS, Nobody, count_in_words, ignored_in, nobody_in
+from .user_list_words import SEVERAL_LABELS, Nobody, count_in_words, ignored_in, nobody_in
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

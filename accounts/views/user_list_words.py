@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 
 from accounts.services.users import UserAct
 from orgs.editions import Feature
+from orgs.paging import number_in_words
 
 from .user_list_state import ALL_COLUMNS, MORE_COLUMNS, columns_named
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from accounts.models import User
 
     from .user_list_state import ListState
-
-# As far as users are counted.
-COUNTED = 1000
 
 SEVERAL_LABELS = {
     UserAct.RESET_PASSWORD: "Reset passwords",
@@ -88,15 +85,9 @@ def _nobody_granted(user: "User", *, has_login: bool) -> Nobody:
 
 
 def count_in_words(count: int, about: int | None = None) -> str:
-    """Return how many users there are, of those that were counted: one more than :data:`COUNTED` at most.
-
-    ``about`` is how many there may be, where that is known and they are more.
-    """
-    if count > COUNTED:
-        if about is not None and about > COUNTED:
-            return f"About {intcomma(about)} users"
-        return f"More than {intcomma(COUNTED)} users"
-    return f"{intcomma(count)} user{'' if count == 1 else 's'}"
+    """Return how many users there are (:func:`orgs.paging.number_in_words`)."""
+    number = number_in_words(count, about)
+    return f"{number[0].upper()}{number[1:]} user{'' if count == 1 else 's'}"
 
 
 # What an address asks for and the list does not do, since there is no such thing, or no longer.

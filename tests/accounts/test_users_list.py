@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from accounts.models import DelegatedGroup, LoginAccessGrant, Profile, Role, User
 from accounts.views.user_list_state import ListState, clean_text
-from accounts.views.user_list_words import COUNTED
 from orgs.editions import Edition
 from orgs.http import PATH_LENGTH
+from orgs.paging import COUNTED
 from tests.factories import DelegatedGroupFactory, LoginAccessGrantFactory, RoleFactory, UserFactory
 from tests.queries import captured_queries
 
