@@ -57,6 +57,9 @@ USER_CASES: Final = (
     _search("two letters", LETTERS, is_same=False),
     ListCase("active", f"{USERS}?view=active", f"{ADMIN}?is_active__exact=1"),
     ListCase("inactive", f"{USERS}?view=inactive", f"{ADMIN}?is_active__exact=0"),
+    ListCase("frozen", f"{USERS}?view=frozen", f"{ADMIN}?is_frozen__exact=1"),
+    ListCase("external", f"{USERS}?view=external", f"{ADMIN}?profile__id__exact={{external}}"),
+    ListCase("who granted me access", f"{USERS}?view=granted"),
     ListCase("administrators", f"{USERS}?view=administrators", f"{ADMIN}?profile__id__exact={{administrators}}"),
     ListCase("a profile", f"{USERS}?profile={{profile}}", f"{ADMIN}?profile__id__exact={{profile}}"),
     ListCase("a role", f"{USERS}?role={{role}}", f"{ADMIN}?role__id__exact={{role}}"),
@@ -74,14 +77,19 @@ OTHER_LISTS: Final = (
         "/admin/orgs/auditevent/",
         ("freezes", "action=user.frozen", "action__exact=user.frozen"),
     ),
-    ("sessions", "/setup/sessions/", "/admin/accounts/session/", None),
+    ("sessions", "/setup/sessions/", "/admin/accounts/session/", ("people's own", "type=UI", "type__exact=UI")),
     (
         "login history",
         "/setup/login-history/",
         "/admin/accounts/login/",
         ("wrong passwords", "status=wrong_password", "status__exact=wrong_password"),
     ),
-    ("grants", "/setup/login-access-grants/", "/admin/accounts/loginaccessgrant/", None),
+    (
+        "grants",
+        "/setup/login-access-grants/",
+        "/admin/accounts/loginaccessgrant/",
+        ("to administrators", "grantee=company", "support_organization__isnull=True"),
+    ),
     (
         "impersonations",
         "/setup/impersonations/",
@@ -91,7 +99,7 @@ OTHER_LISTS: Final = (
 )
 
 
-def _cases_of(name: str, portal: str, admin: str, narrowed: tuple[str, str, str] | None) -> Iterator[ListCase]:
+def _cases_of(name: str, portal: str, admin: str, narrowed: tuple[str, str, str]) -> Iterator[ListCase]:
     """Yield the pages of a list that is not of users; the admin has columns of its own, so rows are not compared."""
     yield ListCase(f"{name}: first page", portal, admin, is_same=False)
     for page in ("middle", "last"):
@@ -101,9 +109,8 @@ def _cases_of(name: str, portal: str, admin: str, narrowed: tuple[str, str, str]
             f"{admin}?p={{{name} {page}}}",
             is_same=False,
         )
-    if narrowed:
-        what, here, there = narrowed
-        yield ListCase(f"{name}: {what}", f"{portal}?{here}", f"{admin}?{there}", is_same=False)
+    what, here, there = narrowed
+    yield ListCase(f"{name}: {what}", f"{portal}?{here}", f"{admin}?{there}", is_same=False)
 
 
 OTHER_CASES: Final = tuple(case for one in OTHER_LISTS for case in _cases_of(*one))

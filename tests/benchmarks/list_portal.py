@@ -68,6 +68,7 @@ def places() -> dict[str, Any]:
     """Return cursors of pages in the middle and at the end, and the profiles and the role that are asked for."""
     found: dict[str, Any] = {
         "profile": Profile.objects.get(standard=StandardProfile.STANDARD_USER).pk,
+        "external": Profile.objects.get(standard=StandardProfile.EXTERNAL_USER).pk,
         "administrators": Profile.objects.get(standard=StandardProfile.SYSTEM_ADMINISTRATOR).pk,
         "role": Role.objects.order_by("path")[3].pk,
     }

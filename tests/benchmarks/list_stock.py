@@ -80,7 +80,7 @@ class UserAdmin(ListAdmin):
 
     list_display = ("full_name", "short_name", "username", "role", "is_active", "profile", "signed_in_at")
     list_select_related = ("role", "profile")
-    list_filter = ("is_active", "profile", "role")
+    list_filter = ("is_active", "is_frozen", "profile", "role")
     search_fields = ("name_key", "username", "alias_key", "email")
     ordering = ("name_key", "id")
     sortable_by = ("short_name", "username", "signed_in_at")
@@ -163,6 +163,7 @@ def places() -> dict[str, Any]:
     tables()
     found: dict[str, Any] = {
         "profile": Profile.objects.get(standard=StandardProfile.STANDARD_USER).pk,
+        "external": Profile.objects.get(standard=StandardProfile.EXTERNAL_USER).pk,
         "administrators": Profile.objects.get(standard=StandardProfile.SYSTEM_ADMINISTRATOR).pk,
         "role": Role.objects.order_by("path")[3].pk,
     }
